@@ -1,0 +1,274 @@
+//! Who is let in: protocol.md §2. Exact limits, in line order among those present, and nobody absent costs anything.
+
+use std::collections::BTreeMap;
+
+use super::store::{Admission, Change, LineStore, Session, Why};
+use super::{Changes, Line};
+use crate::Subject;
+use crate::types::{Number, Position, Seq, UnixMillis};
+use crate::wire::{Exchange, Op, OpAnswer, Paused};
+
+/// Verifiers may accept a pass this long after its end; its slot is not given away before.
+pub const LEEWAY_SECONDS: u64 = 30;
+
+struct Claimed {
+    number: Number,
+    sub: Subject,
+    entered_at: UnixMillis,
+}
+
+/// Storage as this step leaves it: what it has changed already goes before what is stored.
+struct Sessions<'a, S> {
+    store: &'a S,
+    by_number: BTreeMap<Number, Session>,
+    by_seq: BTreeMap<Seq, Session>,
+}
+
+impl<S: LineStore> Sessions<'_, S> {
+    fn of(&self, number: Number) -> Result<Option<Session>, S::Error> {
+        let session = match self.by_number.get(&number) {
+            Some(session) => Some(*session),
+            None => self.store.session_of(number)?,
+        };
+        Ok(session.map(|session| self.by_seq.get(&session.seq).copied().unwrap_or(session)))
+    }
+
+    fn at(&self, seq: Seq) -> Result<Option<Session>, S::Error> {
+        match self.by_seq.get(&seq) {
+            Some(session) => Ok(Some(*session)),
+            None => self.store.session(seq),
+        }
+    }
+
+    fn keep(&mut self, session: Session, changes: &mut Changes) {
+        self.by_seq.insert(session.seq, session);
+        changes.push(Change::Session(session));
+    }
+}
+
+impl Line {
+    /// Works through the ops of an exchange: everything that frees or renews first, then all claims together.
+    pub(super) fn operate<S: LineStore>(
+        &mut self,
+        store: &S,
+        m: &Exchange,
+        changes: &mut Changes,
+    ) -> Result<Vec<OpAnswer>, S::Error> {
+        let mut sessions = Sessions { store, by_number: BTreeMap::new(), by_seq: BTreeMap::new() };
+        let mut early = Vec::with_capacity(m.ops.len());
+        for op in &m.ops {
+            early.push(match op {
+                Op::Claim { .. } | Op::Look { .. } => None,
+                Op::Renew { number } => Some(self.renew(&mut sessions, *number, changes)?),
+                Op::Leave { number } => Some(self.leave(&mut sessions, *number, changes)?),
+                Op::Complete { seq } => Some(self.complete(&mut sessions, *seq, changes)?),
+            });
+        }
+        self.admit(&mut sessions, &m.ops, changes)?;
+        let mut answers = Vec::with_capacity(m.ops.len());
+        for (op, early) in m.ops.iter().zip(early) {
+            answers.push(match (early, op) {
+                (Some(answer), _) => answer,
+                (None, Op::Claim { number, .. } | Op::Look { number }) => self.look(&sessions, *number)?,
+                (None, _) => OpAnswer::Done,
+            });
+        }
+        Ok(answers)
+    }
+
+    /// Slots free for admission right now, by every limit there is.
+    pub(super) fn room(&self) -> u64 {
+        if self.paused().is_some() {
+            return 0;
+        }
+        let settings = &self.configured.settings;
+        let per_minute = settings.new_users_per_minute;
+        // A fresh minute must not send everybody in its first second.
+        let per_second = per_minute.div_ceil(20).max(1);
+        let unacked = self.head.seq.since(self.relay.acked);
+        (settings.total_active_users.saturating_sub(self.sessions.used()))
+            .min(per_minute.saturating_sub(self.admitted.total()))
+            .min(per_second.saturating_sub(self.admitted.this_second()))
+            .min(settings.max_unacked.saturating_sub(unacked))
+    }
+
+    pub(super) fn paused(&self) -> Option<Paused> {
+        let unacked = self.head.seq.since(self.relay.acked);
+        (unacked >= self.configured.settings.max_unacked).then_some(Paused::Relay)
+    }
+
+    /// All claims are marked present first and then admitted in ascending position, each only while there is more room than
+    /// smaller positions that are present.
+    fn admit<S: LineStore>(
+        &mut self,
+        sessions: &mut Sessions<'_, S>,
+        ops: &[Op],
+        changes: &mut Changes,
+    ) -> Result<(), S::Error> {
+        let mut claims = BTreeMap::new();
+        for op in ops {
+            let Op::Claim { number, sub, entered_at } = *op else { continue };
+            let position = number.position();
+            if position > self.head.frontier || self.gone.contains(position) {
+                continue;
+            }
+            if !self.ready.contains(position) && sessions.of(number)?.is_some() {
+                continue;
+            }
+            if self.ready.mark(position, self.head.clk) {
+                self.controller.shown(position);
+            }
+            claims.insert(position, Claimed { number, sub, entered_at });
+        }
+        // Who was present before a restart must be known again before anybody is let in.
+        if self.head.clk < self.hold_until {
+            return Ok(());
+        }
+        let mut room = self.room();
+        let mut smaller_present = 0;
+        let mut admitted = Vec::new();
+        for position in self.ready.positions() {
+            if room <= smaller_present {
+                break;
+            }
+            if let Some(claimed) = claims.remove(&position) {
+                admitted.push((position, claimed));
+                room -= 1;
+            } else {
+                smaller_present += 1;
+            }
+        }
+        for (position, claimed) in admitted {
+            self.ready.remove(position);
+            let admission = self.admission(sessions.store, position, &claimed)?;
+            self.sessions.take(admission.session.release_at);
+            self.admitted.add(1);
+            sessions.by_number.insert(claimed.number, admission.session);
+            changes.push(Change::Admit(admission));
+        }
+        Ok(())
+    }
+
+    fn admission<S: LineStore>(
+        &mut self,
+        store: &S,
+        position: Position,
+        claimed: &Claimed,
+    ) -> Result<Admission, S::Error> {
+        let clk = self.head.clk;
+        let called_at = store.called_at(position)?.unwrap_or(clk);
+        let seq = self.head.seq.next();
+        self.head.seq = seq;
+        let session = self.session_from(seq, clk);
+        // All of these are numbers, times and texts of a fixed alphabet: nothing needs escaping.
+        let record = format!(
+            concat!(
+                r#"{{"event":"{event}","seq":{seq},"number":{number},"position":{position},"visitor":"{visitor}","#,
+                r#""entered_at":"{entered_at}","called_at":"{called_at}","admitted_at":"{admitted_at}","#,
+                r#""session_expires_at":"{session_expires_at}","jti":"{event}/{seq}"}}"#
+            ),
+            event = self.event,
+            seq = seq,
+            position = position,
+            number = claimed.number,
+            visitor = claimed.sub,
+            entered_at = claimed.entered_at.rfc3339(),
+            called_at = called_at.rfc3339(),
+            admitted_at = clk.rfc3339(),
+            session_expires_at = session.session_expires_at.rfc3339(),
+        );
+        Ok(Admission { session, number: claimed.number, admitted_at: clk, record })
+    }
+
+    fn session_from(&self, seq: Seq, clk: UnixMillis) -> Session {
+        let session_expires_at = clk.plus_seconds(self.configured.settings.session_duration_seconds);
+        let release_at = session_expires_at.plus_seconds(LEEWAY_SECONDS);
+        Session { seq, session_expires_at, release_at, over: false }
+    }
+
+    /// What this place is now.
+    fn look<S: LineStore>(&self, sessions: &Sessions<'_, S>, number: Number) -> Result<OpAnswer, S::Error> {
+        let position = number.position();
+        if self.gone.contains(position) {
+            return Ok(OpAnswer::Left);
+        }
+        if position > self.head.frontier {
+            return Ok(OpAnswer::Waiting);
+        }
+        if self.ready.contains(position) {
+            return Ok(OpAnswer::Called);
+        }
+        Ok(sessions.of(number)?.map_or(OpAnswer::Called, |session| self.session_state(&session)))
+    }
+
+    const fn session_state(&self, session: &Session) -> OpAnswer {
+        if session.over || self.head.clk.get() >= session.session_expires_at.get() {
+            return OpAnswer::Ended;
+        }
+        OpAnswer::Admitted { seq: session.seq, session_expires_at: session.session_expires_at }
+    }
+
+    /// Only while the session lasts; never shortens it; the log's record stays as it is.
+    fn renew<S: LineStore>(
+        &mut self,
+        sessions: &mut Sessions<'_, S>,
+        number: Number,
+        changes: &mut Changes,
+    ) -> Result<OpAnswer, S::Error> {
+        let Some(old) = sessions.of(number)? else {
+            return self.look(sessions, number);
+        };
+        if self.session_state(&old) == OpAnswer::Ended {
+            return Ok(OpAnswer::Ended);
+        }
+        if self.configured.settings.disable_session_renewal {
+            return Ok(OpAnswer::RenewalDisabled);
+        }
+        let new = self.session_from(old.seq, self.head.clk);
+        if new.session_expires_at > old.session_expires_at {
+            self.sessions.free(old.release_at);
+            self.sessions.take(new.release_at);
+            sessions.keep(new, changes);
+            return Ok(self.session_state(&new));
+        }
+        Ok(self.session_state(&old))
+    }
+
+    /// Gives up a place, or ends a session: its slot stays taken until no verifier accepts the pass any more.
+    fn leave<S: LineStore>(
+        &mut self,
+        sessions: &mut Sessions<'_, S>,
+        number: Number,
+        changes: &mut Changes,
+    ) -> Result<OpAnswer, S::Error> {
+        let position = number.position();
+        if number > self.head.last_number || self.gone.contains(position) {
+            return Ok(OpAnswer::Done);
+        }
+        match sessions.of(number)? {
+            Some(session) if !session.over => sessions.keep(Session { over: true, ..session }, changes),
+            Some(_) => {}
+            None => {
+                self.ready.remove(position);
+                self.vanish(position, position, Why::Left, changes);
+            }
+        }
+        Ok(OpAnswer::Done)
+    }
+
+    /// The origin honours this admission no more: its slot is free at once.
+    fn complete<S: LineStore>(
+        &mut self,
+        sessions: &mut Sessions<'_, S>,
+        seq: Seq,
+        changes: &mut Changes,
+    ) -> Result<OpAnswer, S::Error> {
+        if let Some(session) = sessions.at(seq)?
+            && session.release_at > self.head.clk
+        {
+            self.sessions.free(session.release_at);
+            sessions.keep(Session { release_at: self.head.clk, over: true, ..session }, changes);
+        }
+        Ok(OpAnswer::Done)
+    }
+}

@@ -1,0 +1,122 @@
+//! How far to move the frontier: call as many as will show up to use the room there is, and no more.
+//!
+//! A heuristic. It decides how soon room is used, never who may be let in: promises do not depend on it.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::types::{Position, UnixMillis};
+
+/// How long after being called visitors count as still on their way.
+const SHOW_UP_MS: u64 = 10_000;
+/// The most positions called in one step.
+const MAX_STEP: u64 = 5_000;
+const SMOOTHING: f64 = 0.3;
+const LEAST_SHOW_RATE: f64 = 0.005;
+
+/// Positions called within the same second.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct CalledBatch {
+    at: UnixMillis,
+    /// Called are `after + 1 ..= last`, but for those that are gone.
+    after: Position,
+    last: Position,
+    called: u64,
+    shown: BTreeSet<Position>,
+}
+
+/// What is known of how called visitors behave.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    /// Share of the called that show up within ten seconds.
+    show_rate: f64,
+    /// Called in the last ten seconds, oldest first.
+    batches: VecDeque<CalledBatch>,
+}
+
+impl Default for Controller {
+    fn default() -> Self {
+        Self { show_rate: 1.0, batches: VecDeque::new() }
+    }
+}
+
+impl Controller {
+    /// Learns from batches whose ten seconds are over.
+    pub fn advance(&mut self, clk: UnixMillis) {
+        while let Some(batch) = self.batches.front() {
+            if batch.at.plus(SHOW_UP_MS) >= clk {
+                break;
+            }
+            let share = batch.shown.len() as f64 / batch.called.max(1) as f64;
+            let smoothed = self.show_rate * (1.0 - SMOOTHING) + share * SMOOTHING;
+            self.show_rate = smoothed.clamp(LEAST_SHOW_RATE, 1.0);
+            self.batches.pop_front();
+        }
+    }
+
+    /// A called visitor asks to be let in.
+    pub fn shown(&mut self, position: Position) {
+        if let Some(batch) = self.batches.iter_mut().find(|batch| batch.after < position && position <= batch.last) {
+            batch.shown.insert(position);
+        }
+    }
+
+    /// How many more to call, so that with those present and those on their way `target` can be let in.
+    #[must_use]
+    pub fn want(&self, target: u64, present: u64) -> u64 {
+        let on_their_way: f64 =
+            self.batches.iter().map(|b| (b.called as f64 * self.show_rate - b.shown.len() as f64).max(0.0)).sum();
+        let deficit = target as f64 - present as f64 - on_their_way;
+        if deficit <= 0.0 {
+            return 0;
+        }
+        ((deficit / self.show_rate).ceil() as u64).min(MAX_STEP)
+    }
+
+    /// The frontier moved from `after` to `last`, by `called` living positions.
+    pub fn called(&mut self, clk: UnixMillis, after: Position, last: Position, called: u64) {
+        match self.batches.back_mut() {
+            Some(batch) if batch.at.second() == clk.second() => {
+                batch.last = last;
+                batch.called += called;
+            }
+            _ => self.batches.push_back(CalledBatch { at: clk, after, last, called, shown: BTreeSet::new() }),
+        }
+    }
+
+    /// Share of the called that show up within ten seconds, 0.005 … 1.
+    #[must_use]
+    pub const fn show_rate(&self) -> f64 {
+        self.show_rate
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_on_their_way_are_not_called_twice() {
+        let mut controller = Controller::default();
+        assert_eq!(controller.want(10, 0), 10);
+        controller.called(UnixMillis(1_000), Position(0), Position(10), 10);
+        assert_eq!(controller.want(10, 0), 0);
+        controller.shown(Position(4));
+        assert_eq!(controller.want(10, 1), 0);
+        assert_eq!(controller.want(10, 0), 1, "one came and was let in: one more");
+    }
+
+    #[test]
+    fn no_shows_make_it_call_more() {
+        let mut controller = Controller::default();
+        controller.called(UnixMillis(1_000), Position(0), Position(10), 10);
+        controller.advance(UnixMillis(11_001));
+        assert!((controller.show_rate() - 0.7).abs() < 1e-9, "{}", controller.show_rate());
+        assert_eq!(controller.want(7, 0), 10);
+        for round in 0..40 {
+            controller.called(UnixMillis(20_000 + round * 20_000), Position(99), Position(100), 1);
+            controller.advance(UnixMillis(31_000 + round * 20_000));
+        }
+        assert!((controller.show_rate() - LEAST_SHOW_RATE).abs() < 1e-9);
+        assert_eq!(controller.want(1_000, 0), MAX_STEP);
+    }
+}

@@ -1,0 +1,238 @@
+//! The relay's side of the admission log: lease, drain, ack. `acked <= drained <= seq`.
+//!
+//! A relay works under an epoch; taking the lease makes a new one, and an older one is refused at drain and at ack. Entries are
+//! handed out byte for byte as they were written at admission.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::store::{Change, LineStore, RelayRow, Target};
+use super::{Line, Step};
+use crate::types::{Epoch, Seq, UnixMillis};
+
+/// How long a lease lasts.
+pub const LEASE_MS: u64 = 10_000;
+/// The most entries one drain hands out.
+pub const MAX_DRAIN: usize = 500;
+/// The most bytes of entries one drain hands out.
+pub const MAX_DRAIN_BYTES: usize = 512 * 1024;
+
+/// What a relay learns when it takes the lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// To be given with everything that follows.
+    pub epoch: Epoch,
+    /// How long it lasts, counted from before the request.
+    pub lease_ms: u64,
+    /// The last entry there is.
+    pub head: Seq,
+    /// The last entry that was handed out.
+    pub drained_seq: Seq,
+    /// The last entry known to be in Kafka.
+    pub acked_seq: Seq,
+    /// Pinned topic; null before the first drain.
+    pub topic: Option<String>,
+    /// Pinned partition; null before the first drain.
+    pub partition: Option<i32>,
+    /// One past the offset of the acked entry; null before the first drain.
+    pub next_offset: Option<i64>,
+    /// The event's `topic` setting.
+    pub configured_topic: Option<String>,
+}
+
+/// That everything up to `seq` is in Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// The last entry that is.
+    pub seq: Seq,
+    /// One past its offset.
+    pub next_offset: i64,
+}
+
+/// What a relay asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// The relay's lease.
+    pub epoch: Epoch,
+    /// Entries after this one.
+    pub after: Seq,
+    /// How many at most.
+    pub limit: usize,
+    /// Where they will go; pinned the first time.
+    pub topic: Option<String>,
+    /// Where they will go; pinned the first time.
+    pub partition: Option<i32>,
+    /// End of the partition before the first of them; taken the first time.
+    pub next_offset: Option<i64>,
+    /// The ack of the entries before.
+    pub ack: Option<Ack>,
+}
+
+/// What a relay gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// JSON values, `after + 1` and on, without gaps.
+    pub entries: Vec<String>,
+    /// The last entry there is.
+    pub head: Seq,
+}
+
+/// Why a relay is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LogError<E> {
+    /// Another relay has the lease.
+    #[error("another relay has the lease for {for_ms} ms more")]
+    Held {
+        /// For how long, if it does not renew it.
+        for_ms: u64,
+    },
+    /// The lease is over: released, or taken by another.
+    #[error("epoch {epoch} is over")]
+    StaleEpoch {
+        /// The one that was given.
+        epoch: Epoch,
+    },
+    /// What is asked does not fit what was done before.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// Storage could not be read; the line must be restored.
+    #[error("storage could not be read")]
+    Store(E),
+}
+
+impl Line {
+    /// Makes `relay` the one relay of this event, under a new epoch.
+    ///
+    /// # Errors
+    /// [`LogError::Held`] while another one's lease lasts.
+    pub fn lease<E>(&mut self, now: UnixMillis, relay: &str) -> Result<Step<Lease>, LogError<E>> {
+        self.catch_up(now);
+        let row = &self.relay;
+        let for_ms = row.lease_until.since(self.head.clk);
+        if for_ms > 0 && row.owner.as_deref().is_some_and(|owner| owner != relay) {
+            return Err(LogError::Held { for_ms });
+        }
+        let row = RelayRow {
+            epoch: row.epoch.next(),
+            owner: Some(relay.to_owned()),
+            lease_until: self.head.clk.plus(LEASE_MS),
+            ..row.clone()
+        };
+        let target = row.target.clone();
+        let answer = Lease {
+            epoch: row.epoch,
+            lease_ms: LEASE_MS,
+            head: self.head.seq,
+            drained_seq: row.drained,
+            acked_seq: row.acked,
+            next_offset: target.as_ref().map(|_| row.next_offset),
+            partition: target.as_ref().map(|target| target.partition),
+            topic: target.map(|target| target.topic),
+            configured_topic: self.configured.settings.topic.clone(),
+        };
+        Ok(self.keep_relay(row, answer))
+    }
+
+    /// Keeps the lease: its length in milliseconds, from now.
+    ///
+    /// # Errors
+    /// [`LogError::StaleEpoch`].
+    pub fn renew_lease<E>(&mut self, now: UnixMillis, epoch: Epoch) -> Result<Step<u64>, LogError<E>> {
+        self.catch_up(now);
+        let row = self.leased(epoch)?;
+        Ok(self.keep_relay(row, LEASE_MS))
+    }
+
+    /// Gives the lease back.
+    ///
+    /// # Errors
+    /// [`LogError::StaleEpoch`].
+    pub fn release_lease<E>(&mut self, now: UnixMillis, epoch: Epoch) -> Result<Step<()>, LogError<E>> {
+        self.catch_up(now);
+        let row = self.leased(epoch)?;
+        Ok(self.keep_relay(RelayRow { owner: None, lease_until: UnixMillis(0), ..row }, ()))
+    }
+
+    /// Hands out entries and notes that they are under way.
+    ///
+    /// # Errors
+    /// [`LogError::StaleEpoch`]; [`LogError::Conflict`] when the target is missing, differs from the pinned one, or the ack is
+    /// for what was never handed out; [`LogError::Store`].
+    pub fn drain<S: LineStore>(
+        &mut self,
+        store: &S,
+        now: UnixMillis,
+        drain: &Drain,
+    ) -> Result<Step<Drained>, LogError<S::Error>> {
+        self.catch_up(now);
+        let mut row = self.leased(drain.epoch)?;
+        let given = match (&drain.topic, drain.partition) {
+            (Some(topic), Some(partition)) => Some(Target { topic: topic.clone(), partition }),
+            _ => None,
+        };
+        match (&row.target, given) {
+            (None, None) => {
+                return Err(LogError::Conflict("the first drain must name topic, partition and next_offset"));
+            }
+            (None, Some(target)) => {
+                let Some(next_offset) = drain.next_offset else {
+                    return Err(LogError::Conflict("the first drain must name topic, partition and next_offset"));
+                };
+                row.target = Some(target);
+                row.next_offset = next_offset;
+            }
+            (Some(pinned), Some(given)) if *pinned != given => {
+                return Err(LogError::Conflict(
+                    "this event's records go to another topic or partition since its first drain",
+                ));
+            }
+            (Some(_), _) => {}
+        }
+        if let Some(ack) = drain.ack {
+            row = acked(row, ack)?;
+        }
+        if drain.after > self.head.seq {
+            return Err(LogError::Conflict("'after' is beyond the end of the admission log"));
+        }
+        let limit = drain.limit.clamp(1, MAX_DRAIN);
+        let entries = store.records(drain.after, limit, MAX_DRAIN_BYTES).map_err(LogError::Store)?;
+        row.drained = row.drained.max(drain.after.plus(entries.len() as u64));
+        let answer = Drained { entries, head: self.head.seq };
+        Ok(self.keep_relay(row, answer))
+    }
+
+    /// Notes that everything up to `seq` is in Kafka.
+    ///
+    /// # Errors
+    /// [`LogError::StaleEpoch`]; [`LogError::Conflict`] for what was never handed out.
+    pub fn ack<E>(&mut self, now: UnixMillis, epoch: Epoch, ack: Ack) -> Result<Step<()>, LogError<E>> {
+        self.catch_up(now);
+        let row = acked(self.leased(epoch)?, ack)?;
+        Ok(self.keep_relay(row, ()))
+    }
+
+    /// The relay's row under this epoch, its lease renewed.
+    fn leased<E>(&self, epoch: Epoch) -> Result<RelayRow, LogError<E>> {
+        if self.relay.epoch != epoch || self.relay.owner.is_none() {
+            return Err(LogError::StaleEpoch { epoch });
+        }
+        Ok(RelayRow { lease_until: self.head.clk.plus(LEASE_MS), ..self.relay.clone() })
+    }
+
+    fn keep_relay<T>(&mut self, row: RelayRow, answer: T) -> Step<T> {
+        self.relay = row;
+        let mut changes = vec![Change::Relay(self.relay.clone())];
+        self.seal(&mut changes);
+        Step { answer, changes }
+    }
+}
+
+fn acked<E>(mut row: RelayRow, ack: Ack) -> Result<RelayRow, LogError<E>> {
+    if ack.seq > row.drained {
+        return Err(LogError::Conflict("an ack for entries that were never handed out"));
+    }
+    row.acked = row.acked.max(ack.seq);
+    row.next_offset = row.next_offset.max(ack.next_offset);
+    Ok(row)
+}

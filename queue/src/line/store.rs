@@ -1,0 +1,214 @@
+//! What a line keeps in storage: rows it reads back by key, and the changes of one step.
+
+use crate::types::{Epoch, LaneId, Number, Position, Seq, UnixMillis};
+use crate::wire::{Configured, Refusal};
+
+/// The line's own row; written with every change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Head {
+    /// The line's clock at its last change; it never runs back.
+    pub clk: UnixMillis,
+    /// The last number given.
+    pub last_number: Number,
+    /// Every position up to it has been called.
+    pub frontier: Position,
+    /// The last entry of the admission log.
+    pub seq: Seq,
+    /// Numbers lost to crashes of lanes.
+    pub voided: u64,
+    /// Counts the changes; the board's version.
+    pub version: u64,
+}
+
+/// The last batch of a lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LaneRow {
+    /// Newest incarnation seen.
+    pub inc: u64,
+    /// Its last batch.
+    pub k: u64,
+    /// What became of that batch.
+    pub outcome: Option<Outcome>,
+}
+
+/// What became of a lane's last batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Numbers were given.
+    Range {
+        /// The first of them.
+        first: Number,
+        /// How many.
+        count: u64,
+        /// When.
+        at: UnixMillis,
+    },
+    /// None were.
+    Refused {
+        /// How many were asked for.
+        count: u64,
+        /// Why not.
+        reason: Refusal,
+    },
+}
+
+/// Why a position is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// Its number was given to a lane that crashed before it stored it; nobody was told.
+    Void,
+    /// Its holder gave it up.
+    Left,
+}
+
+impl Why {
+    /// How it is written in storage.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Void => "void",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// The changing part of an admission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Session {
+    /// Place in the admission log.
+    pub seq: Seq,
+    /// Until when the pass is good.
+    pub session_expires_at: UnixMillis,
+    /// When the slot is free again: the pass' end and 30 s of verifiers' leeway, or the completion.
+    pub release_at: UnixMillis,
+    /// Ended before its time: completed, or its holder left.
+    pub over: bool,
+}
+
+/// A new entry of the admission log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Admission {
+    /// Its session as it begins.
+    pub session: Session,
+    /// Who was let in.
+    pub number: Number,
+    /// The line's clock.
+    pub admitted_at: UnixMillis,
+    /// The JSON value of its Kafka record; never changes.
+    pub record: String,
+}
+
+/// The relay's side of the admission log. `acked <= drained <= Head::seq`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RelayRow {
+    /// Counts the leases.
+    pub epoch: Epoch,
+    /// Who holds the lease; none after a release.
+    pub owner: Option<String>,
+    /// Until when, by the line's clock.
+    pub lease_until: UnixMillis,
+    /// The last `seq` that was handed to a relay.
+    pub drained: Seq,
+    /// The last `seq` known to be in Kafka.
+    pub acked: Seq,
+    /// Where the event's records go, pinned at the first drain.
+    pub target: Option<Target>,
+    /// One past the Kafka offset of the acked `seq`; never falls.
+    pub next_offset: i64,
+}
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition's index.
+    pub partition: i32,
+}
+
+/// One row to write. The changes of one step go into one transaction, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Replaces the line's own row.
+    Head(Head),
+    /// Replaces a lane's row.
+    Lane(LaneId, LaneRow),
+    /// Adds positions that will never be admitted.
+    Gone {
+        /// The first.
+        first: Position,
+        /// The last.
+        last: Position,
+        /// Why.
+        why: Why,
+    },
+    /// The frontier moved.
+    Called {
+        /// To here.
+        last: Position,
+        /// How many living positions that called.
+        count: u64,
+        /// When.
+        at: UnixMillis,
+    },
+    /// Adds an entry to the admission log.
+    Admit(Admission),
+    /// Replaces the changing part of an admission.
+    Session(Session),
+    /// Replaces the relay's row.
+    Relay(RelayRow),
+    /// Replaces the event's settings.
+    Configured(Configured),
+}
+
+/// Rows that a line looks up while it works.
+pub trait LineStore {
+    /// Why a read failed. After one the caller must drop the line and restore it.
+    type Error;
+
+    /// The admission of this number.
+    ///
+    /// # Errors
+    /// When storage cannot be read.
+    fn session_of(&self, number: Number) -> Result<Option<Session>, Self::Error>;
+
+    /// The admission with this `seq`.
+    ///
+    /// # Errors
+    /// When storage cannot be read.
+    fn session(&self, seq: Seq) -> Result<Option<Session>, Self::Error>;
+
+    /// When this position was called: the time of the first [`Change::Called`] that reached it.
+    ///
+    /// # Errors
+    /// When storage cannot be read.
+    fn called_at(&self, position: Position) -> Result<Option<UnixMillis>, Self::Error>;
+
+    /// Records of the admission log with `seq > after`, in order, without gaps: at most `limit`, and of `max_bytes` in all but
+    /// for the first, which always fits.
+    ///
+    /// # Errors
+    /// When storage cannot be read.
+    fn records(&self, after: Seq, limit: usize, max_bytes: usize) -> Result<Vec<String>, Self::Error>;
+}
+
+/// Everything a line holds in memory, as read from storage when an object starts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// The line's own row.
+    pub head: Head,
+    /// The event's settings.
+    pub configured: Configured,
+    /// The lanes' rows.
+    pub lanes: Vec<(LaneId, LaneRow)>,
+    /// What is gone: (first, last).
+    pub gone: Vec<(Position, Position)>,
+    /// (`release_at`, how many) of sessions with `release_at > head.clk`.
+    pub releases: Vec<(UnixMillis, u64)>,
+    /// (second, how many) admitted in the 61 seconds up to `head.clk` at least, oldest first.
+    pub admitted: Vec<(u64, u64)>,
+    /// (second, how many) called in the same time, oldest first.
+    pub called: Vec<(u64, u64)>,
+    /// The relay's row.
+    pub relay: RelayRow,
+}

@@ -1,0 +1,422 @@
+//! An event's settings: what an operator may say, checked and defaulted field by field.
+//!
+//! A body is a JSON object. Under PUT what is missing gets its default; under PATCH (RFC 7396) it stays, and `null` gives the
+//! default back. Names that a later version will know are refused as such, so that nobody relies on a setting that does nothing.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::types::EventId;
+
+/// The longest name, audience and operator's message, in characters.
+const MAX_NAME: usize = 200;
+const MAX_MESSAGE: usize = 1_000;
+const MAX_URL: usize = 2_000;
+const MAX_ORIGINS: usize = 20;
+
+/// Cloudflare's location hints for Durable Objects.
+const LOCATION_HINTS: [&str; 11] =
+    ["wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"];
+
+/// Named in the contract, built in a later version.
+const LATER: [&str; 12] = [
+    "queue_all",
+    "suspended",
+    "sold_out",
+    "prequeue_start_time",
+    "event_start_time",
+    "event_end_time",
+    "shuffle_at_event_start",
+    "gate",
+    "visitor_identity",
+    "visitor_keys",
+    "door",
+    "test",
+];
+
+/// How visitors are let in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueingMethod {
+    /// In the order of their numbers.
+    #[default]
+    Fifo,
+}
+
+/// The settings of one event, complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// What visitors read.
+    pub name: String,
+    /// The most sessions at a time.
+    pub total_active_users: u64,
+    /// The most admissions in any 60 seconds.
+    pub new_users_per_minute: u64,
+    /// How long a session lasts; a renewal gives it this long again.
+    pub session_duration_seconds: u64,
+    /// Whether sessions end after their first duration.
+    pub disable_session_renewal: bool,
+    /// How visitors are let in.
+    pub queueing_method: QueueingMethod,
+    /// Status of the waiting page: 200, 202 or 429.
+    pub queueing_status_code: u16,
+    /// Into how many lanes the visitors are split: a power of two up to 256.
+    pub lanes: u16,
+    /// Where line and lanes should live.
+    pub location_hint: Option<String>,
+    /// The most living places that are not admitted.
+    pub max_line_length: u64,
+    /// The most admissions that may wait for Kafka.
+    pub max_unacked: u64,
+    /// `aud` of passes.
+    pub audience: String,
+    /// Where the waiting page sends the admitted.
+    pub return_url: Option<String>,
+    /// Web origins that may call from a page of their own.
+    pub allowed_origins: Vec<String>,
+    /// What visitors are told, as text.
+    pub message: String,
+    /// Whether the board shows counts and limits.
+    pub public_counts: bool,
+    /// Kafka topic; the relay's when null.
+    pub topic: Option<String>,
+}
+
+/// Why a body is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// No setting has this name.
+    #[error("there is no setting '{field}'; see the event settings of the HTTP contract")]
+    Unknown {
+        /// The name.
+        field: String,
+    },
+    /// A setting of a later version.
+    #[error("'{field}' is not available in this version; leave it out")]
+    Later {
+        /// The name.
+        field: String,
+    },
+    /// The value does not fit.
+    #[error("'{field}' must be {expected}")]
+    Invalid {
+        /// The name.
+        field: String,
+        /// What would fit.
+        expected: String,
+    },
+}
+
+impl SettingsError {
+    /// The setting that is wrong.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Unknown { field } | Self::Later { field } | Self::Invalid { field, .. } => field,
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults of a new event.
+    #[must_use]
+    pub fn defaults(event: &EventId) -> Self {
+        Self {
+            name: event.to_string(),
+            total_active_users: 200,
+            new_users_per_minute: 200,
+            session_duration_seconds: 300,
+            disable_session_renewal: false,
+            queueing_method: QueueingMethod::Fifo,
+            queueing_status_code: 200,
+            lanes: 4,
+            location_hint: None,
+            max_line_length: 10_000_000,
+            max_unacked: 1_000_000,
+            audience: event.to_string(),
+            return_url: None,
+            allowed_origins: Vec::new(),
+            message: String::new(),
+            public_counts: false,
+            topic: None,
+        }
+    }
+
+    /// These settings with what `body` says; `null` gives a setting its default back.
+    ///
+    /// # Errors
+    /// [`SettingsError`] for the first field that does not fit.
+    pub fn with(mut self, event: &EventId, body: &Map<String, Value>) -> Result<Self, SettingsError> {
+        let defaults = Self::defaults(event);
+        for (field, value) in body {
+            self.set(field, value, &defaults)?;
+        }
+        Ok(self)
+    }
+
+    fn set(&mut self, field: &str, value: &Value, defaults: &Self) -> Result<(), SettingsError> {
+        let read = Field { name: field, value };
+        match field {
+            "name" => self.name = read.text(1, MAX_NAME, &defaults.name)?,
+            "total_active_users" => {
+                self.total_active_users = read.integer(1, 1_000_000, defaults.total_active_users)?
+            }
+            "new_users_per_minute" => {
+                self.new_users_per_minute = read.integer(1, 1_000_000, defaults.new_users_per_minute)?;
+            }
+            "session_duration_seconds" => {
+                self.session_duration_seconds = read.integer(10, 1_800, defaults.session_duration_seconds)?;
+            }
+            "disable_session_renewal" => {
+                self.disable_session_renewal = read.flag(defaults.disable_session_renewal)?;
+            }
+            "queueing_method" => self.queueing_method = read.method()?,
+            "queueing_status_code" => {
+                self.queueing_status_code = read.one_of(&[200, 202, 429], defaults.queueing_status_code)?;
+            }
+            "lanes" => self.lanes = read.one_of(&[1, 2, 4, 8, 16, 32, 64, 128, 256], defaults.lanes)?,
+            "location_hint" => {
+                let hint = |text: &str| LOCATION_HINTS.contains(&text);
+                self.location_hint = read.optional(hint, &format!("null or one of {}", LOCATION_HINTS.join(", ")))?;
+            }
+            "max_line_length" => self.max_line_length = read.integer(1, 10_000_000, defaults.max_line_length)?,
+            "max_unacked" => self.max_unacked = read.integer(1, 1_000_000, defaults.max_unacked)?,
+            "audience" => self.audience = read.text(1, MAX_NAME, &defaults.audience)?,
+            "return_url" => {
+                let expected =
+                    "null or an absolute https:// (or http://) address without a fragment, at most 2000 characters";
+                self.return_url = read.optional(is_return_url, expected)?;
+            }
+            "allowed_origins" => self.allowed_origins = read.origins()?,
+            "message" => self.message = read.text(0, MAX_MESSAGE, &defaults.message)?,
+            "public_counts" => self.public_counts = read.flag(defaults.public_counts)?,
+            "topic" => {
+                let expected = "null or a Kafka topic name: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'";
+                self.topic = read.optional(is_topic, expected)?;
+            }
+            later if LATER.contains(&later) => return Err(SettingsError::Later { field: later.to_owned() }),
+            unknown => return Err(SettingsError::Unknown { field: unknown.to_owned() }),
+        }
+        Ok(())
+    }
+}
+
+struct Field<'a> {
+    name: &'a str,
+    value: &'a Value,
+}
+
+impl Field<'_> {
+    fn expected(&self, expected: &str) -> SettingsError {
+        SettingsError::Invalid { field: self.name.to_owned(), expected: expected.to_owned() }
+    }
+
+    fn integer(&self, least: u64, most: u64, default: u64) -> Result<u64, SettingsError> {
+        if self.value.is_null() {
+            return Ok(default);
+        }
+        let fits = self.value.as_u64().filter(|value| (least..=most).contains(value));
+        fits.ok_or_else(|| self.expected(&format!("an integer from {least} to {most}")))
+    }
+
+    fn one_of(&self, values: &[u16], default: u16) -> Result<u16, SettingsError> {
+        if self.value.is_null() {
+            return Ok(default);
+        }
+        let given = self.value.as_u64();
+        let fits = values.iter().copied().find(|value| given == Some(u64::from(*value)));
+        fits.ok_or_else(|| {
+            let all: Vec<_> = values.iter().map(u16::to_string).collect();
+            self.expected(&format!("one of {}", all.join(", ")))
+        })
+    }
+
+    fn flag(&self, default: bool) -> Result<bool, SettingsError> {
+        if self.value.is_null() {
+            return Ok(default);
+        }
+        self.value.as_bool().ok_or_else(|| self.expected("true or false"))
+    }
+
+    fn text(&self, least: usize, most: usize, default: &str) -> Result<String, SettingsError> {
+        if self.value.is_null() {
+            return Ok(default.to_owned());
+        }
+        let fits = self.value.as_str().filter(|text| {
+            (least..=most).contains(&text.chars().count()) && !text.chars().any(|c| c.is_control() && c != '\n')
+        });
+        let expected = || self.expected(&format!("a text of {least} to {most} characters without control characters"));
+        fits.map(str::to_owned).ok_or_else(expected)
+    }
+
+    fn optional(&self, fits: impl Fn(&str) -> bool, expected: &str) -> Result<Option<String>, SettingsError> {
+        match self.value {
+            Value::Null => Ok(None),
+            Value::String(text) if fits(text) => Ok(Some(text.clone())),
+            _ => Err(self.expected(expected)),
+        }
+    }
+
+    fn method(&self) -> Result<QueueingMethod, SettingsError> {
+        match self.value.as_str() {
+            Some("fifo") => Ok(QueueingMethod::Fifo),
+            None if self.value.is_null() => Ok(QueueingMethod::Fifo),
+            Some("passthrough" | "reject") => Err(SettingsError::Later { field: self.name.to_owned() }),
+            _ => Err(self.expected("'fifo'")),
+        }
+    }
+
+    fn origins(&self) -> Result<Vec<String>, SettingsError> {
+        if self.value.is_null() {
+            return Ok(Vec::new());
+        }
+        let list = self.value.as_array().filter(|list| list.len() <= MAX_ORIGINS);
+        let origins: Option<Vec<_>> = list.and_then(|list| {
+            list.iter().map(|value| value.as_str().filter(|text| is_origin(text)).map(str::to_owned)).collect()
+        });
+        origins.ok_or_else(|| {
+            self.expected(&format!(
+                "a list of at most {MAX_ORIGINS} web origins such as \"https://shop.example\" (no path, no '*')"
+            ))
+        })
+    }
+}
+
+/// Scheme and the rest of an http(s) address.
+fn after_scheme(text: &str) -> Option<&str> {
+    text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))
+}
+
+/// `host` or `host:port`, in the form a browser writes into `Origin`.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let host_fits = match bracketed {
+        Some(v6) => !v6.is_empty() && v6.bytes().all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.'),
+        None => {
+            !host.is_empty()
+                && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-')
+        }
+    };
+    host_fits && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+fn is_origin(text: &str) -> bool {
+    text.len() <= MAX_URL && after_scheme(text).is_some_and(is_authority)
+}
+
+fn is_return_url(text: &str) -> bool {
+    let plain = text.len() <= MAX_URL && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\`{}|^#".contains(&b));
+    plain
+        && after_scheme(text).is_some_and(|rest| {
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            rest.get(..end).is_some_and(is_authority)
+        })
+}
+
+fn is_topic(text: &str) -> bool {
+    (1..=249).contains(&text.len())
+        && text != "."
+        && text != ".."
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn demo() -> EventId {
+        EventId::parse("demo").unwrap()
+    }
+
+    fn with(body: Value) -> Result<Settings, SettingsError> {
+        Settings::defaults(&demo()).with(&demo(), body.as_object().unwrap())
+    }
+
+    #[test]
+    fn what_is_missing_is_defaulted() {
+        let settings = with(json!({})).unwrap();
+        assert_eq!((settings.name.as_str(), settings.audience.as_str()), ("demo", "demo"));
+        assert_eq!((settings.total_active_users, settings.lanes, settings.max_unacked), (200, 4, 1_000_000));
+    }
+
+    #[test]
+    fn what_was_read_can_be_written_back() {
+        let settings = with(json!({
+            "name": "Seoul, 20:00", "total_active_users": 1000, "lanes": 8, "return_url": "http://127.0.0.1:8788/enter-shop",
+            "allowed_origins": ["https://shop.example", "http://[::1]:8080"], "topic": "sale.admissions", "location_hint": "apac",
+        }))
+        .unwrap();
+        let body = serde_json::to_value(&settings).unwrap();
+        assert_eq!(with(body).unwrap(), settings);
+    }
+
+    #[test]
+    fn null_gives_the_default_back() {
+        let set = with(json!({"new_users_per_minute": 7, "message": "hello", "topic": "t"})).unwrap();
+        let back = json!({"new_users_per_minute": null, "message": null, "topic": null});
+        assert_eq!(set.with(&demo(), back.as_object().unwrap()).unwrap(), Settings::defaults(&demo()));
+    }
+
+    #[test]
+    fn every_value_out_of_bounds_is_refused_by_name() {
+        for (field, bad) in [
+            ("name", json!("")),
+            ("name", json!("tab\there")),
+            ("name", json!(5)),
+            ("total_active_users", json!(0)),
+            ("total_active_users", json!(1_000_001)),
+            ("total_active_users", json!(1.5)),
+            ("new_users_per_minute", json!("200")),
+            ("new_users_per_minute", json!(-1)),
+            ("session_duration_seconds", json!(9)),
+            ("session_duration_seconds", json!(1801)),
+            ("disable_session_renewal", json!("yes")),
+            ("queueing_method", json!("random")),
+            ("queueing_method", json!(1)),
+            ("queueing_status_code", json!(500)),
+            ("lanes", json!(3)),
+            ("lanes", json!(512)),
+            ("location_hint", json!("moon")),
+            ("max_line_length", json!(0)),
+            ("max_unacked", json!(1_000_001)),
+            ("audience", json!("")),
+            ("return_url", json!("javascript:alert(1)")),
+            ("return_url", json!("https://shop.example/\"><script>")),
+            ("return_url", json!("//shop.example")),
+            ("return_url", json!("https://user@shop.example/")),
+            ("allowed_origins", json!("https://shop.example")),
+            ("allowed_origins", json!(["https://shop.example/"])),
+            ("allowed_origins", json!(["*"])),
+            ("message", json!("x".repeat(1_001))),
+            ("public_counts", json!(1)),
+            ("topic", json!("..")),
+            ("topic", json!("a b")),
+        ] {
+            let error = with(json!({ field: bad })).unwrap_err();
+            assert!(
+                matches!(&error, SettingsError::Invalid { field: named, .. } if named == field),
+                "{field}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn settings_of_later_versions_are_refused_as_such() {
+        for field in LATER {
+            let error = with(json!({ field: false })).unwrap_err();
+            assert_eq!(error, SettingsError::Later { field: field.into() });
+            assert!(error.to_string().contains("not available in this version"));
+        }
+        let error = with(json!({"queueing_method": "reject"})).unwrap_err();
+        assert!(error.to_string().contains("not available in this version"));
+        assert!(matches!(with(json!({"nmae": "x"})).unwrap_err(), SettingsError::Unknown { field } if field == "nmae"));
+    }
+}

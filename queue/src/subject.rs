@@ -1,0 +1,136 @@
+//! The keyed hash under which a visitor is known: the first 16 bytes of HMAC-SHA-256(salt, visitor key).
+//!
+//! The salt is the event's own, so nobody outside can aim at a lane or follow a visitor from one event to the next, and the
+//! visitor key itself is never stored.
+
+use core::fmt;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::Sha256;
+use thiserror::Error;
+
+use crate::LaneId;
+
+/// Length of a subject in its text form (base64url without padding).
+pub const SUBJECT_TEXT_LEN: usize = 22;
+
+/// A visitor of one event; as text 22 base64url characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject([u8; 16]);
+
+/// Why a text is no subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a subject is 22 base64url characters")]
+pub struct SubjectError;
+
+/// Why a visitor key is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "a visitor key is a secret of 22 to 128 characters of A-Z, a-z, 0-9, '_' and '-'; make a random one (a UUID) before the first call and keep it"
+)]
+pub struct VisitorKeyError;
+
+/// Per-event secret for [`Subject::of_visitor`], 32 bytes.
+pub type Salt = [u8; 32];
+
+impl Subject {
+    /// Hashes a visitor key under the event's salt.
+    ///
+    /// # Errors
+    /// [`VisitorKeyError`] when the key has not the form that a random secret has.
+    pub fn of_visitor(salt: &Salt, key: &str) -> Result<Self, VisitorKeyError> {
+        let fits =
+            (22..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        if !fits {
+            return Err(VisitorKeyError);
+        }
+        let mac = Hmac::<Sha256>::new_from_slice(salt).map_err(|_| VisitorKeyError)?;
+        let digest = mac.chain_update(key.as_bytes()).finalize().into_bytes();
+        let (head, _) = digest.split_first_chunk::<16>().ok_or(VisitorKeyError)?;
+        Ok(Self(*head))
+    }
+
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when it is not exactly 16 bytes of base64url.
+    pub fn parse(text: &str) -> Result<Self, SubjectError> {
+        let mut bytes = [0; 16];
+        match Base64UrlUnpadded::decode(text, &mut bytes) {
+            Ok(decoded) if decoded.len() == 16 => Ok(Self(bytes)),
+            _ => Err(SubjectError),
+        }
+    }
+
+    /// The lane that keeps this visitor: `u32be(first four bytes) mod lanes`.
+    #[must_use]
+    pub const fn lane(self, lanes: u16) -> LaneId {
+        let [a, b, c, d, ..] = self.0;
+        let lanes = if lanes == 0 { 1 } else { lanes };
+        LaneId((u32::from_be_bytes([a, b, c, d]) % lanes as u32) as u16)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; SUBJECT_TEXT_LEN];
+        f.write_str(Base64UrlUnpadded::encode(&self.0, &mut text).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl Serialize for Subject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Subject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0b8f2a52-6f0e-4c55-9a1f-2f8f2a526f0e";
+
+    #[test]
+    fn the_subject_is_the_head_of_the_hmac() {
+        // printf KEY | openssl dgst -sha256 -mac HMAC -macopt hexkey:0707…07 | head -c 32
+        let subject = Subject::of_visitor(&[7; 32], KEY).unwrap();
+        assert_eq!(Subject::parse(&subject.to_string()), Ok(subject));
+        assert_eq!(subject.to_string().len(), SUBJECT_TEXT_LEN);
+        assert_ne!(subject, Subject::of_visitor(&[8; 32], KEY).unwrap(), "the salt counts");
+    }
+
+    #[test]
+    fn a_key_that_is_no_secret_is_refused() {
+        for bad in ["", "short", "somebody@example.com-somebody", &"x".repeat(129), "0b8f2a52 6f0e 4c55 9a1f 2f8f"] {
+            assert_eq!(Subject::of_visitor(&[0; 32], bad), Err(VisitorKeyError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn visitors_spread_over_all_lanes() {
+        let mut counts = [0_u32; 8];
+        for n in 0..8_000 {
+            let lane = Subject::of_visitor(&[1; 32], &format!("visitor-key-number-{n:08}")).unwrap().lane(8);
+            counts[usize::from(lane.0)] += 1;
+        }
+        assert!(counts.iter().all(|&count| (800..1_200).contains(&count)), "{counts:?}");
+    }
+
+    #[test]
+    fn only_the_exact_text_form_is_read() {
+        for bad in
+            ["", "AAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAAAAAAAAAAAAA+"]
+        {
+            assert_eq!(Subject::parse(bad), Err(SubjectError), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What a lane and its line say to each other: one [`Exchange`] out, one [`ExchangeReply`] back.
+//!
+//! Unknown fields are ignored on both sides, since old and new code meet during a deploy.
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::{LaneId, Number, Seq, UnixMillis};
+use crate::{Subject, settings::Settings};
+
+/// The most places one exchange may ask for.
+pub const MAX_BATCH: usize = 2_000;
+
+/// The most operations (claims, leaves, renewals, completions) one exchange may carry; keeps its body below 256 KB.
+pub const MAX_OPS: usize = 1_500;
+
+/// The one batched call a lane makes to its line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Who asks.
+    pub lane: LaneId,
+    /// Incarnation: counts the starts of this lane. Only the newest is listened to.
+    pub inc: u64,
+    /// Which batch of this lane this is; meaningless when `count` is 0.
+    pub k: u64,
+    /// Places wanted.
+    pub count: u64,
+    /// The last batch that the lane has in its storage.
+    pub stored_k: u64,
+    /// Into how many lanes those who ask for places believe the event to be split; 0 when `count` is 0.
+    pub lanes: u16,
+    /// What visitors (and the origin) ask beside new places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ops: Vec<Op>,
+}
+
+/// One wish of one visitor with a place, or of the origin. Every one of them may be repeated without harm.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op {
+    /// Let me in, if it is my turn and there is room.
+    Claim {
+        /// The place.
+        number: Number,
+        /// Whose it is; goes into the admission's record.
+        sub: Subject,
+        /// When it was given; goes into the admission's record.
+        entered_at: UnixMillis,
+    },
+    /// What is this place?
+    Look {
+        /// The place.
+        number: Number,
+    },
+    /// Keep the session alive.
+    Renew {
+        /// The place that was admitted.
+        number: Number,
+    },
+    /// Give the place up, or end the session.
+    Leave {
+        /// The place.
+        number: Number,
+    },
+    /// The origin is done with this admission: free its slot.
+    Complete {
+        /// The admission.
+        seq: Seq,
+    },
+}
+
+/// What became of the places wanted in an [`Exchange`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "numbering", rename_all = "snake_case")]
+pub enum Numbering {
+    /// None were wanted.
+    None,
+    /// `first`, `first + 1` … `first + count − 1`.
+    Range {
+        /// The first number given.
+        first: Number,
+        /// How many; always as many as were asked for.
+        count: u64,
+        /// When, by the line's clock.
+        at: UnixMillis,
+    },
+    /// None are given. A refusal uses up `k`, so that a late copy of the batch cannot be granted.
+    Refused {
+        /// Why.
+        reason: Refusal,
+    },
+    /// A newer instance of this lane has spoken: this one must stop.
+    Stale,
+    /// `k` fits neither the last batch nor the next: a bug. The lane starts again with a new incarnation.
+    Conflict,
+}
+
+/// Why a line gives no numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Refusal {
+    /// `max_line_length` would be passed. The first `room` of the batch may ask again.
+    LineFull {
+        /// How many places are left.
+        room: u64,
+    },
+    /// The event is split into another number of lanes than the visitors' Worker believed; asking again finds the right lane.
+    Moved,
+}
+
+/// The answer to one [`Op`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum OpAnswer {
+    /// The position is beyond the frontier.
+    Waiting,
+    /// It is the place's turn; the next free slot goes to the smallest called position that is present.
+    Called,
+    /// Let in. The same for every repeat, but for the session's end, which renewals move.
+    Admitted {
+        /// Place in the admission log.
+        seq: Seq,
+        /// Until when the session lasts.
+        session_expires_at: UnixMillis,
+    },
+    /// The place was given up, or was voided.
+    Left,
+    /// The session is over.
+    Ended,
+    /// Renewals are switched off for this event.
+    RenewalDisabled,
+    /// Done, or already done, or nothing to do.
+    Done,
+}
+
+/// What a line answers to an [`Exchange`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExchangeReply {
+    /// What became of the places wanted.
+    pub numbering: Numbering,
+    /// One for each op, in their order; empty when `numbering` is stale or a conflict.
+    #[serde(default)]
+    pub ops: Vec<OpAnswer>,
+    /// How the line stands now.
+    pub board: Board,
+}
+
+/// Why nobody is called at the moment although there may be room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Paused {
+    /// `max_unacked` admissions wait for Kafka.
+    Relay,
+}
+
+/// How an event stands: the snapshot from which polls are answered.
+///
+/// This is the whole of it, as lanes and Workers hold it; what the public may see of it the Worker decides.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Board {
+    /// Grows with every change; a board with a smaller one is older.
+    pub version: u64,
+    /// Version of the event's settings.
+    pub config_version: u64,
+    /// Why nobody is called, if so.
+    pub paused: Option<Paused>,
+    /// Every position up to it has been called.
+    pub frontier: u64,
+    /// The last number given.
+    pub last_number: u64,
+    /// Living places beyond the frontier.
+    pub waiting: u64,
+    /// Living places up to the frontier that are not admitted.
+    pub called: u64,
+    /// Slots in use.
+    pub active_users: u64,
+    /// How many slots there are.
+    pub total_active_users: u64,
+    /// The limit of admissions in any 60 seconds.
+    pub new_users_per_minute: u64,
+    /// Admissions in the last 60 to 61 seconds.
+    pub admitted_last_minute: u64,
+    /// Positions called per minute, as measured; null before anything was called.
+    pub pace_per_minute: Option<u64>,
+    /// What the operator tells the visitors.
+    pub message: String,
+    /// Whether the counts are for everybody.
+    pub public_counts: bool,
+    /// The line's clock.
+    pub updated_at: UnixMillis,
+}
+
+/// Counts for dashboards. `entered = voided + left + waiting + called + admitted`, `admitted = active + ended`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Numbers given.
+    pub entered: u64,
+    /// Living places beyond the frontier.
+    pub waiting: u64,
+    /// Living places up to the frontier that are not admitted.
+    pub called: u64,
+    /// Called visitors that asked to be let in during the last seconds.
+    pub present: u64,
+    /// Slots in use.
+    pub active: u64,
+    /// Admissions, ever.
+    pub admitted: u64,
+    /// Places given up before they were admitted.
+    pub left: u64,
+    /// Sessions that are over.
+    pub ended: u64,
+    /// Numbers lost to a crash of a lane.
+    pub voided: u64,
+    /// The last `seq` of the admission log.
+    pub head_seq: u64,
+    /// The last `seq` known to be in Kafka.
+    pub acked_seq: u64,
+    /// The frontier.
+    pub frontier: u64,
+    /// Admissions in the last 60 to 61 seconds.
+    pub admitted_last_minute: u64,
+    /// Positions called per minute, as measured.
+    pub pace_per_minute: Option<u64>,
+    /// Share of called visitors that show up, as measured.
+    pub show_rate: f64,
+    /// The line's clock.
+    pub updated_at: UnixMillis,
+}
+
+/// An event's settings with their version, as the line keeps them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Configured {
+    /// Counts the changes: 1, 2, 3 …; the `ETag`.
+    pub version: u64,
+    /// The settings.
+    pub settings: Settings,
+}
