@@ -1,0 +1,182 @@
+//! What a visitor shows: the ticket, the visitor key, the pass.
+//!
+//! A ticket or pass comes as bearer or in its cookie, never in a URL; the bearer wins. Whatever changes something needs the visitor
+//! key beside the ticket, and if a cookie vouches for anything, the request must come from a page of this very origin.
+
+use ropeline_queue::{Number, Subject};
+use ropeline_ticket::check::{Expect, TokenError};
+use ropeline_ticket::claims::{PASS_TYP, PassClaims, TICKET_TYP, TicketClaims};
+use ropeline_ticket::jws;
+
+use crate::deployment::Deployment;
+use crate::directory::Event;
+use crate::http::cookies::{self, Purpose};
+use crate::http::problem::{Problem, Slug};
+use crate::http::request::Call;
+use crate::tokens::now_seconds;
+
+/// How far the clock of the isolate that made a token may be ahead of this one's, seconds.
+const SKEW_SECONDS: u64 = 5;
+
+/// A ticket that was shown, and how.
+pub struct ShownTicket {
+    /// What it says; signature or MAC have been checked as told.
+    pub claims: TicketClaims,
+    /// Whether it came in a cookie.
+    pub by_cookie: bool,
+}
+
+/// How far a ticket is believed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// By the MAC in its `jti`: enough to answer a question, and done in microseconds.
+    Mac,
+    /// By its signature: whatever changes something.
+    Signature,
+}
+
+/// The event that a bearer ticket or pass names, before anything of it is believed: only to find its settings.
+pub fn event_of_bearer(call: &Call) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Evt {
+        evt: String,
+    }
+    let bearer = call.bearer()?;
+    let parsed = jws::parse(&bearer, TICKET_TYP).or_else(|_| jws::parse(&bearer, PASS_TYP)).ok()?;
+    parsed.claims::<Evt>().ok().map(|claims| claims.evt)
+}
+
+/// The ticket shown for this event.
+pub async fn ticket(deployment: &Deployment, call: &Call, event: &Event, proof: Proof) -> Result<ShownTicket, Problem> {
+    let bearer = call.bearer();
+    let by_cookie = bearer.is_none();
+    let cookie = || call.cookie(&cookies::name(deployment, Purpose::Ticket, event.id.as_str())).map(str::to_owned);
+    let text = bearer.or_else(cookie).ok_or_else(|| {
+        Problem::new(
+            Slug::TicketMissing,
+            "send the ticket as 'Authorization: Bearer …' or in its cookie; enter gives one",
+        )
+    })?;
+    let token = jws::parse(&text, TICKET_TYP).map_err(refuse)?;
+    let claims: TicketClaims = token.claims().map_err(refuse)?;
+    match proof {
+        Proof::Mac if deployment.mac.check(&claims) => {}
+        Proof::Mac => return Err(refuse(TokenError::BadSignature)),
+        Proof::Signature => deployment.keys.verify(&token).await.map_err(refuse)?,
+    }
+    let expect = expect(deployment, event, &deployment.issuer);
+    expect.check(&claims).map_err(refuse)?;
+    Ok(ShownTicket { claims, by_cookie })
+}
+
+/// The pass shown for this event: the bearer, where that is a pass, or the cookie's.
+pub async fn pass(
+    deployment: &Deployment,
+    call: &Call,
+    event: &Event,
+    bearer_too: bool,
+) -> Result<PassClaims, Problem> {
+    let bearer = if bearer_too { call.bearer() } else { None };
+    let cookie = || call.cookie(&cookies::name(deployment, Purpose::Pass, event.id.as_str())).map(str::to_owned);
+    let text = bearer.or_else(cookie).ok_or_else(|| {
+        Problem::new(
+            Slug::TicketMissing,
+            "send the pass as 'Authorization: Bearer …' or in its cookie; claim gives one",
+        )
+    })?;
+    let token = jws::parse(&text, PASS_TYP).map_err(refuse)?;
+    let claims: PassClaims = token.claims().map_err(refuse)?;
+    deployment.keys.verify(&token).await.map_err(refuse)?;
+    // Said before the audience, which differs with the event as a rule: this is the clearer answer.
+    if claims.evt != event.id.as_str() {
+        return Err(refuse(TokenError::WrongEvent));
+    }
+    expect(deployment, event, &event.settings.audience).check(&claims).map_err(refuse)?;
+    Ok(claims)
+}
+
+fn expect<'a>(deployment: &'a Deployment, event: &'a Event, audience: &'a str) -> Expect<'a> {
+    Expect {
+        issuer: &deployment.issuer,
+        audience,
+        event: event.id.as_str(),
+        now_seconds: now_seconds(),
+        leeway_seconds: SKEW_SECONDS,
+    }
+}
+
+/// The visitor key shown: in the header, or in its cookie with proof that the request comes from a page of this origin.
+pub fn visitor_key(deployment: &Deployment, call: &Call, event: &str) -> Result<String, Problem> {
+    if let Some(key) = call.header("ropeline-visitor") {
+        return Ok(key);
+    }
+    let name = cookies::name(deployment, Purpose::Visitor, event);
+    let key = call.cookie(&name).ok_or_else(|| {
+        Problem::new(
+            Slug::VisitorMissing,
+            "send the visitor key that was used at enter as header 'Ropeline-Visitor' or in its cookie",
+        )
+    })?;
+    same_origin(call)?;
+    Ok(key.to_owned())
+}
+
+/// Refuses a request that a foreign page may have made with this visitor's cookies.
+pub fn same_origin(call: &Call) -> Result<(), Problem> {
+    if call.is_same_origin() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Slug::Forbidden,
+        "cookies only vouch for requests of pages of this very origin; elsewhere send the ticket as bearer and the key as 'Ropeline-Visitor'",
+    ))
+}
+
+/// The hash of a visitor key.
+pub fn subject(event: &Event, key: &str) -> Result<Subject, Problem> {
+    Subject::of_visitor(&event.salt, key)
+        .map_err(|error| Problem::field(Slug::MalformedRequest, "visitor", error.to_string()))
+}
+
+/// A place whose holder has shown both ticket and key.
+pub struct Holder {
+    /// Who.
+    pub sub: Subject,
+    /// Which place.
+    pub number: Number,
+    /// The end of the ticket shown, seconds.
+    pub ticket_exp: u64,
+    /// Whether the ticket came in a cookie, so that the pass should go into one.
+    pub by_cookie: bool,
+}
+
+/// Checks ticket and visitor key of a call that changes something.
+pub async fn holder(deployment: &Deployment, call: &Call, event: &Event) -> Result<Holder, Problem> {
+    let ticket = ticket(deployment, call, event, Proof::Signature).await?;
+    if ticket.by_cookie {
+        same_origin(call)?;
+    }
+    let key = visitor_key(deployment, call, event.id.as_str())?;
+    let sub = subject(event, &key).ok().filter(|sub| sub.to_string() == ticket.claims.sub).ok_or_else(|| {
+        Problem::new(
+            Slug::VisitorMismatch,
+            "the visitor key is not the one this ticket was given for; send the one used at enter",
+        )
+    })?;
+    Ok(Holder { sub, number: Number(ticket.claims.num), ticket_exp: ticket.claims.exp, by_cookie: ticket.by_cookie })
+}
+
+fn refuse(error: TokenError) -> Problem {
+    match error {
+        TokenError::Expired { .. } => {
+            Problem::new(Slug::TicketExpired, "it has expired; nothing is lost: enter again with the same visitor key")
+        }
+        TokenError::WrongEvent => {
+            Problem::new(Slug::WrongEvent, "it is for another event; use the one that this event gave")
+        }
+        other => Problem::new(
+            Slug::TicketInvalid,
+            format!("{other}; use the token as it was given, or enter again with the same visitor key"),
+        ),
+    }
+}

@@ -1,0 +1,128 @@
+//! The isolate's copy of the registry's list: which events live, and what a Worker needs to know of each.
+//!
+//! A name is looked up here before any object is named, so random names cost nothing. The copy is at most [`FRESH_MS`] old when
+//! the registry can be asked; an unknown id asks at most once a second; when the registry cannot be had, the last copy serves up
+//! to [`STALE_MS`], so that a sale does not stop with it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ropeline_queue::subject::Salt;
+use ropeline_queue::wire::Configured;
+use ropeline_queue::{EventId, Settings};
+use worker::Env;
+
+use crate::http::problem::Problem;
+use crate::objects::call::{Address, CallError, call};
+use crate::objects::command::{EventEntry, Listing, RegistryCommand};
+use crate::objects::registry_do::read_salt;
+
+const FRESH_MS: f64 = 5_000.0;
+/// One request refreshes a little before the copy is too old; the others go on with it.
+const REFRESH_MS: f64 = 4_000.0;
+const UNKNOWN_MS: f64 = 1_000.0;
+const STALE_MS: f64 = 60_000.0;
+
+/// What a Worker knows of a living event.
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// Secret salt of its visitors' hashes.
+    pub salt: Salt,
+    /// Version of the settings.
+    pub version: u64,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+#[derive(Default)]
+struct Directory {
+    version: Option<u64>,
+    at: f64,
+    events: BTreeMap<EventId, Rc<Event>>,
+}
+
+thread_local! {
+    static DIRECTORY: RefCell<Directory> = RefCell::default();
+    /// Since when somebody asks the registry; a request may die while it does.
+    static REFRESHING: Cell<f64> = const { Cell::new(f64::NEG_INFINITY) };
+}
+
+fn now_ms() -> f64 {
+    worker::js_sys::Date::now()
+}
+
+/// The living event with this id.
+///
+/// # Errors
+/// 404 when there is none; 503 when the registry cannot be asked and the copy is too old.
+pub async fn find(env: &Env, id: &str) -> Result<Rc<Event>, Problem> {
+    let event = EventId::parse(id).map_err(|_| Problem::unknown_event(id))?;
+    let age = DIRECTORY.with_borrow(|directory| directory.version.map(|_| now_ms() - directory.at));
+    let known = || DIRECTORY.with_borrow(|directory| directory.events.get(&event).cloned());
+    let due = match age {
+        None => true,
+        Some(age) if age >= FRESH_MS => true,
+        Some(age) if age >= REFRESH_MS => now_ms() - REFRESHING.get() > UNKNOWN_MS,
+        Some(age) => age >= UNKNOWN_MS && known().is_none(),
+    };
+    if due && let Err(error) = refresh(env).await {
+        worker::console_warn!("directory: {error}");
+        if age.is_none_or(|age| age > STALE_MS) {
+            return Err(Problem::overloaded());
+        }
+    }
+    known().ok_or_else(|| Problem::unknown_event(id))
+}
+
+/// All living events.
+///
+/// # Errors
+/// When the registry cannot be asked.
+pub async fn all(env: &Env) -> Result<Vec<Rc<Event>>, CallError> {
+    refresh(env).await?;
+    Ok(DIRECTORY.with_borrow(|directory| directory.events.values().cloned().collect()))
+}
+
+/// Whether any living event lists this web origin, by the copy at hand or a first one.
+pub async fn lists_origin(env: &Env, origin: &str) -> bool {
+    if DIRECTORY.with_borrow(|directory| directory.version.is_none() || now_ms() - directory.at > FRESH_MS)
+        && let Err(error) = refresh(env).await
+    {
+        worker::console_warn!("directory: {error}");
+    }
+    let lists = |event: &Rc<Event>| event.settings.allowed_origins.iter().any(|allowed| allowed == origin);
+    DIRECTORY.with_borrow(|directory| directory.events.values().any(lists))
+}
+
+/// Asks the registry now.
+///
+/// # Errors
+/// When it gives no answer; the copy stays as it was.
+pub async fn refresh(env: &Env) -> Result<(), CallError> {
+    let began = now_ms();
+    REFRESHING.set(began);
+    let known = DIRECTORY.with_borrow(|directory| directory.version);
+    let listing: Listing = call(env, Address::REGISTRY, &RegistryCommand::List { known }).await?;
+    DIRECTORY.with_borrow_mut(|directory| {
+        if directory.version.is_some_and(|version| version > listing.version) {
+            return;
+        }
+        if let Some(events) = listing.events {
+            directory.events = events.into_iter().filter_map(entry).collect();
+        }
+        directory.version = Some(listing.version);
+        directory.at = directory.at.max(began);
+    });
+    Ok(())
+}
+
+fn entry(entry: EventEntry) -> Option<(EventId, Rc<Event>)> {
+    let EventEntry { event: id, salt, configured: Configured { version, settings } } = entry;
+    let Some(salt) = read_salt(&salt) else {
+        worker::console_error!("directory: the salt of '{id}' cannot be read");
+        return None;
+    };
+    Some((id.clone(), Rc::new(Event { id, salt, version, settings })))
+}

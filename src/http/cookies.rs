@@ -1,0 +1,41 @@
+//! The product's cookies: their names carry purpose and event, so that two sales never collide.
+
+use crate::deployment::Deployment;
+
+/// What a cookie is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The ticket.
+    Ticket,
+    /// The pass.
+    Pass,
+    /// The visitor key.
+    Visitor,
+    /// The highest frontier the client was told; the page reads and writes it.
+    Seen,
+}
+
+impl Purpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ticket => "ticket",
+            Self::Pass => "pass",
+            Self::Visitor => "visitor",
+            Self::Seen => "seen",
+        }
+    }
+}
+
+/// The name of a cookie.
+pub fn name(deployment: &Deployment, purpose: Purpose, event: &str) -> String {
+    let prefix = if deployment.insecure_cookies { "" } else { "__Host-" };
+    format!("{prefix}ropeline-{}-{event}", purpose.as_str())
+}
+
+/// A `Set-Cookie` value that lasts for `max_age_seconds`; 0 takes the cookie away.
+pub fn set(deployment: &Deployment, purpose: Purpose, event: &str, value: &str, max_age_seconds: u64) -> String {
+    let name = name(deployment, purpose, event);
+    let secure = if deployment.insecure_cookies { "" } else { "; Secure" };
+    let http_only = if purpose == Purpose::Seen { "" } else { "; HttpOnly" };
+    format!("{name}={value}; Path=/; Max-Age={max_age_seconds}; SameSite=Lax{secure}{http_only}")
+}

@@ -1,0 +1,173 @@
+//! Errors as RFC 9457 problem details: one table from slug to status and title.
+//!
+//! `detail` says what was wrong and what to do. Internals never reach a body.
+
+use serde::Serialize;
+
+/// What went wrong, as in the HTTP contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slug {
+    /// The body or a parameter does not fit.
+    MalformedRequest,
+    /// A body field that is not known.
+    UnknownField,
+    /// The key is missing or wrong.
+    Unauthorized,
+    /// The visitor's secret is missing.
+    VisitorMissing,
+    /// The ticket is missing.
+    TicketMissing,
+    /// The ticket or pass does not verify.
+    TicketInvalid,
+    /// The ticket or pass is over.
+    TicketExpired,
+    /// The visitor's secret is not the one of the ticket.
+    VisitorMismatch,
+    /// Made for another event.
+    WrongEvent,
+    /// Not allowed to this caller.
+    Forbidden,
+    /// No such route.
+    NotFound,
+    /// No such event.
+    UnknownEvent,
+    /// The route knows other methods.
+    MethodNotAllowed,
+    /// The position has not been called.
+    NotYourTurn,
+    /// It does not fit the state there is.
+    Conflict,
+    /// Another relay has the lease.
+    LeaseHeld,
+    /// The relay's lease is over.
+    StaleEpoch,
+    /// The place was given up.
+    PlaceLeft,
+    /// The session is over.
+    SessionEnded,
+    /// The caller has seen another version.
+    PreconditionFailed,
+    /// The body is too large.
+    TooLarge,
+    /// The body is not JSON.
+    UnsupportedMediaType,
+    /// No place is left in the line.
+    LineFull,
+    /// Too much is asked right now.
+    Overloaded,
+    /// A fault of ours.
+    Internal,
+}
+
+impl Slug {
+    const fn row(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::MalformedRequest => ("malformed-request", 400, "The request is malformed"),
+            Self::UnknownField => ("unknown-field", 400, "The request has an unknown field"),
+            Self::Unauthorized => ("unauthorized", 401, "A key is needed"),
+            Self::VisitorMissing => ("visitor-missing", 401, "The visitor key is missing"),
+            Self::TicketMissing => ("ticket-missing", 401, "The ticket is missing"),
+            Self::TicketInvalid => ("ticket-invalid", 401, "The token is not valid"),
+            Self::TicketExpired => ("ticket-expired", 401, "The token has expired"),
+            Self::VisitorMismatch => ("visitor-mismatch", 403, "The ticket belongs to another visitor"),
+            Self::WrongEvent => ("wrong-event", 403, "The token is for another event"),
+            Self::Forbidden => ("forbidden", 403, "This is not allowed"),
+            Self::NotFound => ("not-found", 404, "There is nothing here"),
+            Self::UnknownEvent => ("unknown-event", 404, "There is no such event"),
+            Self::MethodNotAllowed => ("method-not-allowed", 405, "The method is not allowed here"),
+            Self::NotYourTurn => ("not-your-turn", 409, "It is not your turn yet"),
+            Self::Conflict => ("conflict", 409, "This does not fit the present state"),
+            Self::LeaseHeld => ("lease-held", 409, "Another relay has the lease"),
+            Self::StaleEpoch => ("stale-epoch", 409, "The lease is over"),
+            Self::PlaceLeft => ("place-left", 410, "The place was given up"),
+            Self::SessionEnded => ("session-ended", 410, "The session is over"),
+            Self::PreconditionFailed => ("precondition-failed", 412, "The precondition does not hold"),
+            Self::TooLarge => ("too-large", 413, "The request is too large"),
+            Self::UnsupportedMediaType => ("unsupported-media-type", 415, "The body must be JSON"),
+            Self::LineFull => ("line-full", 503, "The line is full"),
+            Self::Overloaded => ("overloaded", 503, "Too much is asked right now"),
+            Self::Internal => ("internal", 500, "Something went wrong on our side"),
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        self.row().1
+    }
+}
+
+/// An error on its way to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Which.
+    pub slug: Slug,
+    /// What was wrong and what to do.
+    pub detail: String,
+    /// The field or parameter that was wrong.
+    pub field: Option<String>,
+    /// When to try again, seconds.
+    pub retry_after: Option<u64>,
+    /// The methods of the route, for 405.
+    pub allow: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+impl Problem {
+    /// A problem without extras.
+    pub fn new(slug: Slug, detail: impl Into<String>) -> Self {
+        Self { slug, detail: detail.into(), field: None, retry_after: None, allow: None }
+    }
+
+    /// A problem with one field of the request.
+    pub fn field(slug: Slug, field: &str, detail: impl Into<String>) -> Self {
+        Self { field: Some(field.to_owned()), ..Self::new(slug, detail) }
+    }
+
+    /// A problem that will pass.
+    pub fn retry(slug: Slug, seconds: u64, detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(slug, detail) }
+    }
+
+    /// Too much is asked: nothing was done, or its outcome is unknown; asking again is safe.
+    pub fn overloaded() -> Self {
+        Self::retry(Slug::Overloaded, 2, "ask again after the seconds in Retry-After; no place is lost by it")
+    }
+
+    /// A fault of ours; its cause goes to the log, not to the client.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        worker::console_error!("internal: {cause}");
+        Self::retry(Slug::Internal, 5, "try again; if it stays, tell the operator the X-Request-Id of this answer")
+    }
+
+    /// No living event has this id.
+    pub fn unknown_event(event: &str) -> Self {
+        let shown: String = event.chars().filter(|c| !c.is_control()).take(64).collect();
+        Self::field(
+            Slug::UnknownEvent,
+            "event",
+            format!("no event '{shown}' is known here; check the id with the operator"),
+        )
+    }
+
+    /// The body: `application/problem+json`.
+    pub fn body(&self) -> String {
+        let (slug, status, title) = self.slug.row();
+        let body = Body {
+            r#type: format!("urn:ropeline:problem:{slug}"),
+            title,
+            status,
+            detail: &self.detail,
+            field: self.field.as_deref(),
+        };
+        serde_json::to_string(&body).unwrap_or_default()
+    }
+}

@@ -1,0 +1,251 @@
+//! A request, read once: path, query, headers that matter, cookies, and a bounded JSON body.
+
+use serde_json::{Map, Value};
+use worker::js_sys::{JsString, Uint8Array};
+use worker::wasm_bindgen::JsCast;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys;
+
+use super::problem::{Problem, Slug};
+
+/// The largest body taken, bytes.
+pub const MAX_BODY: usize = 16 * 1024;
+
+/// A request as the routes see it.
+pub struct Call {
+    raw: web_sys::Request,
+    headers: web_sys::Headers,
+    /// The method; HEAD counts as GET.
+    pub method: String,
+    /// Whether it was HEAD.
+    pub head: bool,
+    /// `scheme://host[:port]` of the request itself.
+    pub origin: String,
+    /// The path, still encoded.
+    pub path: String,
+    query: String,
+    cookies: Option<String>,
+}
+
+impl Call {
+    /// Reads all but the body.
+    pub fn new(raw: web_sys::Request) -> Self {
+        let url = raw.url();
+        let headers = raw.headers();
+        let host = url.find("://").map_or(0, |at| at + 3);
+        let path = url.get(host..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(url.len(), |at| host + at);
+        let (origin, rest) = url.split_at_checked(path).unwrap_or((&url, ""));
+        let rest = rest.split('#').next().unwrap_or("");
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let method = raw.method();
+        let head = method == "HEAD";
+        let cookies = headers.get("cookie").ok().flatten();
+        Self {
+            method: if head { "GET".to_owned() } else { method },
+            head,
+            origin: origin.to_owned(),
+            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+            query: query.to_owned(),
+            cookies,
+            raw,
+            headers,
+        }
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).ok().flatten()
+    }
+
+    /// The bearer token, if there is one.
+    pub fn bearer(&self) -> Option<String> {
+        let value = self.header("authorization")?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    }
+
+    /// A query parameter, undecoded: those we know need no encoding.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// A cookie's value.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let pairs = self.cookies.as_deref()?.split(';');
+        pairs.filter_map(|pair| pair.trim_start().split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// Whether a browser says that the request comes from a page of this very origin.
+    ///
+    /// `Sec-Fetch-Site: same-origin`; where that header is missing, an `Origin` equal to the request's own; with neither, no.
+    pub fn is_same_origin(&self) -> bool {
+        match self.header("sec-fetch-site") {
+            Some(site) => site == "same-origin",
+            None => self.header("origin").is_some_and(|origin| origin == self.origin),
+        }
+    }
+
+    /// The body as a JSON object. Empty counts as `{}` where `or_empty`.
+    pub async fn object(&self, or_empty: bool) -> Result<Map<String, Value>, Problem> {
+        let length = self.header("content-length").and_then(|value| value.parse::<usize>().ok());
+        if length.is_some_and(|length| length > MAX_BODY) {
+            return Err(too_large());
+        }
+        let text = self.text().await?;
+        if text.trim().is_empty() && or_empty {
+            return Ok(Map::new());
+        }
+        let media = self.header("content-type").unwrap_or_default();
+        let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let patch = self.method == "PATCH" && media == "application/merge-patch+json";
+        if media != "application/json" && !patch {
+            return Err(Problem::new(
+                Slug::UnsupportedMediaType,
+                "send the body as JSON with 'Content-Type: application/json'",
+            ));
+        }
+        match serde_json::from_str(&text) {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(_) => Err(Problem::new(
+                Slug::MalformedRequest,
+                "the body must be a JSON object, such as {\"event\": \"demo\"}",
+            )),
+            Err(error) => Err(Problem::new(
+                Slug::MalformedRequest,
+                format!(
+                    "the body is not JSON (line {}, column {}); send one JSON object",
+                    error.line(),
+                    error.column()
+                ),
+            )),
+        }
+    }
+
+    /// The body as text, however it is sent, up to [`MAX_BODY`].
+    async fn text(&self) -> Result<String, Problem> {
+        let Some(body) = self.raw.body() else { return Ok(String::new()) };
+        if self.header("content-length").is_some() {
+            // The runtime keeps to the length that was told.
+            let promise = self.raw.text().map_err(|_| broken())?;
+            let text = JsFuture::from(promise).await.map_err(|_| broken())?;
+            let text = text.dyn_into::<JsString>().map_err(|_| broken())?;
+            return Ok(String::from(text));
+        }
+        let reader: web_sys::ReadableStreamDefaultReader = body.get_reader().dyn_into().map_err(|_| broken())?;
+        let mut bytes = Vec::new();
+        loop {
+            let chunk = JsFuture::from(reader.read()).await.map_err(|_| broken())?;
+            let get = |name: &str| worker::js_sys::Reflect::get(&chunk, &name.into());
+            if get("done").is_ok_and(|done| done.is_truthy()) {
+                break;
+            }
+            let chunk: Uint8Array = get("value").map_err(|_| broken())?.dyn_into().map_err(|_| broken())?;
+            if bytes.len() + chunk.length() as usize > MAX_BODY {
+                return Err(too_large());
+            }
+            bytes.extend(chunk.to_vec());
+        }
+        String::from_utf8(bytes).map_err(|_| Problem::new(Slug::MalformedRequest, "the body is not UTF-8"))
+    }
+}
+
+fn too_large() -> Problem {
+    Problem::new(Slug::TooLarge, format!("the body may have at most {MAX_BODY} bytes"))
+}
+
+fn broken() -> Problem {
+    Problem::new(Slug::MalformedRequest, "the body broke off; send it again")
+}
+
+/// Reads the fields of a body, each by name and type, and refuses what is left.
+pub struct Fields(pub Map<String, Value>);
+
+impl Fields {
+    /// A text that must be there.
+    pub fn text(&mut self, name: &str) -> Result<String, Problem> {
+        self.maybe_text(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// A text, if it is there.
+    pub fn maybe_text(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(wrong(name, "a text")),
+        }
+    }
+
+    /// A flag; false when it is not there.
+    pub fn flag(&mut self, name: &str) -> Result<bool, Problem> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(wrong(name, "true or false")),
+        }
+    }
+
+    /// An integer that is not negative and must be there.
+    pub fn integer(&mut self, name: &str) -> Result<u64, Problem> {
+        self.maybe_integer(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// An integer that is not negative, if it is there.
+    pub fn maybe_integer(&mut self, name: &str) -> Result<Option<u64>, Problem> {
+        const LIMIT: u64 = 1 << 53;
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match value.as_u64().filter(|value| *value < LIMIT) {
+                Some(value) => Ok(Some(value)),
+                None => Err(wrong(name, "an integer, 0 or more")),
+            },
+        }
+    }
+
+    /// An object, if it is there.
+    pub fn maybe_object(&mut self, name: &str) -> Result<Option<Self>, Problem> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(Self(object))),
+            Some(_) => Err(wrong(name, "an object")),
+        }
+    }
+
+    /// A field of a later version: refused whatever it says.
+    pub fn later(&mut self, name: &str) -> Result<(), Problem> {
+        match self.0.remove(name) {
+            None => Ok(()),
+            Some(_) => Err(Problem::field(
+                Slug::MalformedRequest,
+                name,
+                format!("'{name}' is not available in this version; leave it out"),
+            )),
+        }
+    }
+
+    /// Refuses what nobody asked for.
+    pub fn done(self) -> Result<(), Problem> {
+        match self.0.into_iter().next() {
+            None => Ok(()),
+            Some((name, _)) => {
+                let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+                Err(Problem::field(
+                    Slug::UnknownField,
+                    &shown,
+                    format!("there is no field '{shown}' here; leave it out"),
+                ))
+            }
+        }
+    }
+}
+
+fn missing(name: &str) -> Problem {
+    Problem::field(Slug::MalformedRequest, name, format!("'{name}' is missing"))
+}
+
+fn wrong(name: &str, expected: &str) -> Problem {
+    Problem::field(Slug::MalformedRequest, name, format!("'{name}' must be {expected}"))
+}

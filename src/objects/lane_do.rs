@@ -1,0 +1,395 @@
+//! A lane as a Durable Object: a shell around [`ropeline_queue::Lane`].
+//!
+//! Requests look their visitor up in storage, join the open batch and wait. One pump, driven by the object itself and not by
+//! any visitor's request, sends exchanges as long as there is something to say: a client that hangs up takes nobody's answer
+//! with it. Waits are bounded: a waiter 8 s, one exchange 5 s.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use futures_util::future::{Either, select};
+use ropeline_queue::lane::{self as engine, LaneChange, LaneStep, WaiterId, Wake};
+use ropeline_queue::wire::{Board, Exchange, ExchangeReply, Op, OpAnswer};
+use ropeline_queue::{EventId, LaneId, Number, Subject};
+use worker::wasm_bindgen::JsCast;
+use worker::web_sys::Request as RawRequest;
+use worker::{Delay, Env, Request, Response, State, durable_object};
+
+use super::call::{Address, CallError, call_once};
+use super::command::{Asked, Entered, LaneCommand, LineCommand, StoredVisitor};
+use super::lane_store;
+use super::reply::{self, Refused};
+use super::sql::SqlError;
+
+const WAITER_BOUND: Duration = Duration::from_secs(8);
+const EXCHANGE_BOUND: Duration = Duration::from_secs(5);
+const OVERLOADED_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE_MS: u64 = 2_000;
+const BOARD_FRESH_MS: f64 = 1_000.0;
+/// All lanes of an event together make at most this many exchanges a second.
+const EXCHANGES_PER_SECOND: f64 = 250.0;
+
+/// The Durable Object class `Lane`.
+#[durable_object(fetch)]
+pub struct Lane {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    state: State,
+    env: Env,
+    memory: RefCell<Option<Memory>>,
+    waiters: RefCell<HashMap<WaiterId, oneshot::Sender<Wake>>>,
+    next_waiter: Cell<WaiterId>,
+    pumping: Cell<bool>,
+    /// How many lanes the event has, as the last visitor's Worker said: for the pace of exchanges only.
+    lanes: Cell<u16>,
+    board: RefCell<Option<(f64, Board)>>,
+    refreshing: Cell<bool>,
+}
+
+struct Memory {
+    event: EventId,
+    lane: engine::Lane,
+}
+
+impl worker::DurableObject for Lane {
+    fn new(state: State, env: Env) -> Self {
+        let inner = Inner {
+            state,
+            env,
+            memory: RefCell::new(None),
+            waiters: RefCell::default(),
+            next_waiter: Cell::new(0),
+            pumping: Cell::new(false),
+            lanes: Cell::new(1),
+            board: RefCell::new(None),
+            refreshing: Cell::new(false),
+        };
+        Self { inner: Rc::new(inner) }
+    }
+
+    async fn fetch(&self, request: Request) -> worker::Result<Response> {
+        let raw: &RawRequest = request.inner();
+        let outcome = match reply::command(raw).await {
+            Ok(command) => Inner::handle(&self.inner, command).await,
+            Err(refused) => Err(refused),
+        };
+        reply::response("lane", outcome).map(Response::from)
+    }
+}
+
+fn now_ms() -> f64 {
+    worker::js_sys::Date::now()
+}
+
+impl Inner {
+    async fn handle(this: &Rc<Self>, command: LaneCommand) -> Result<String, Refused> {
+        match command {
+            LaneCommand::Create { event, lane } => this.create(&event, lane),
+            LaneCommand::Enter { sub, lanes, claim, again } => {
+                reply::json(&Self::enter(this, sub, lanes, claim, again).await?)
+            }
+            LaneCommand::Claim { sub, number } => {
+                Self::about(this, sub, number, |row| Op::Claim { number, sub, entered_at: row.entered_at }).await
+            }
+            LaneCommand::Renew { sub, number } => Self::about(this, sub, number, |_| Op::Renew { number }).await,
+            LaneCommand::Leave { sub, number } => {
+                this.load()?;
+                // Written first: whoever asked to leave never finds the place waiting again, whatever happens on the way.
+                lane_store::leave(&this.state, sub, number)?;
+                Self::about(this, sub, number, |_| Op::Leave { number }).await
+            }
+            LaneCommand::Complete { seq } => {
+                let answer = Self::ask(this, Op::Complete { seq }).await?;
+                reply::json(&Asked::Answer { answer })
+            }
+            LaneCommand::Board => reply::json(&this.board().await?),
+            LaneCommand::Purge => this.purge().await,
+        }
+    }
+
+    fn create(&self, event: &EventId, lane: LaneId) -> Result<String, Refused> {
+        lane_store::create(&self.state, event, lane)?;
+        reply::json(&true)
+    }
+
+    async fn purge(&self) -> Result<String, Refused> {
+        self.forget();
+        self.state.storage().delete_all().await.map_err(SqlError::from)?;
+        self.forget();
+        reply::json(&true)
+    }
+
+    /// Drops the memory. Those who wait get no outcome and ask again.
+    fn forget(&self) {
+        self.memory.replace(None);
+        self.board.replace(None);
+        self.waiters.borrow_mut().clear();
+    }
+
+    fn load(&self) -> Result<(), Refused> {
+        if self.memory.borrow().is_none() {
+            let stored = lane_store::load(&self.state.storage().sql())?;
+            let (event, id, meta) = stored.ok_or(Refused::Absent)?;
+            self.memory.replace(Some(Memory { event, lane: engine::Lane::restore(id, meta) }));
+        }
+        Ok(())
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> Result<T, Refused> {
+        self.load()?;
+        self.memory.borrow_mut().as_mut().map(work).ok_or(Refused::Absent)
+    }
+
+    fn stored(&self, sub: Subject) -> Result<Option<StoredVisitor>, Refused> {
+        Ok(lane_store::visitor(&self.state.storage().sql(), sub)?)
+    }
+
+    /// A place for this visitor, or the one it has.
+    async fn enter(this: &Rc<Self>, sub: Subject, lanes: u16, claim: bool, again: bool) -> Result<Entered, Refused> {
+        this.load()?;
+        this.lanes.set(lanes.max(1));
+        if let Some(row) = this.stored(sub)? {
+            let number = row.number;
+            if !again {
+                let state = Self::known(this, sub, &row, claim).await?;
+                return Ok(Entered::Place { number, new: false, state });
+            }
+            // Only when the line confirms that the old place is over may there be another one.
+            let op = if row.left { Op::Leave { number } } else { Op::Look { number } };
+            match Self::ask(this, op).await? {
+                OpAnswer::Left | OpAnswer::Ended | OpAnswer::Done => {}
+                state => return Ok(Entered::Place { number, new: false, state }),
+            }
+            // Another call may have made the new place meanwhile.
+            if let Some(row) = this.stored(sub)?.filter(|row| row.number != number) {
+                let state = Self::known(this, sub, &row, claim).await?;
+                return Ok(Entered::Place { number: row.number, new: false, state });
+            }
+        }
+        match Self::wait(this, |lane, waiter| lane.join(sub, lanes, waiter)).await? {
+            Wake::Place { number, entered_at, called } => {
+                let state = match (called, claim) {
+                    (false, _) => OpAnswer::Waiting,
+                    (true, false) => OpAnswer::Called,
+                    // The place is stored by now: only then may it be claimed.
+                    (true, true) => Self::ask(this, Op::Claim { number, sub, entered_at }).await?,
+                };
+                Ok(Entered::Place { number, new: true, state })
+            }
+            Wake::Refused(reason) => Ok(Entered::Refused { reason }),
+            Wake::Op(_) | Wake::Unavailable => Err(Refused::Overloaded),
+        }
+    }
+
+    /// What the place of a known visitor is.
+    async fn known(this: &Rc<Self>, sub: Subject, row: &StoredVisitor, claim: bool) -> Result<OpAnswer, Refused> {
+        if row.left {
+            return Ok(OpAnswer::Left);
+        }
+        let StoredVisitor { number, entered_at, .. } = *row;
+        if claim {
+            return Self::ask(this, Op::Claim { number, sub, entered_at }).await;
+        }
+        if number.position().get() > this.with(|memory| memory.lane.frontier())? {
+            // By the newest frontier this lane has heard. If it has moved on, the next poll says so.
+            return Ok(OpAnswer::Waiting);
+        }
+        Self::ask(this, Op::Look { number }).await
+    }
+
+    /// An op about a place that the caller has a ticket for.
+    async fn about(
+        this: &Rc<Self>,
+        sub: Subject,
+        number: Number,
+        op: impl FnOnce(&StoredVisitor) -> Op,
+    ) -> Result<String, Refused> {
+        this.load()?;
+        let Some(row) = this.stored(sub)?.filter(|row| row.number == number) else {
+            return reply::json(&Asked::Unknown);
+        };
+        let op = op(&row);
+        if row.left && !matches!(op, Op::Leave { .. }) {
+            return reply::json(&Asked::Answer { answer: OpAnswer::Left });
+        }
+        let answer = Self::ask(this, op).await?;
+        reply::json(&Asked::Answer { answer })
+    }
+
+    async fn ask(this: &Rc<Self>, op: Op) -> Result<OpAnswer, Refused> {
+        match Self::wait(this, |lane, waiter| lane.submit(op, waiter)).await? {
+            Wake::Op(answer) => Ok(answer),
+            _ => Err(Refused::Overloaded),
+        }
+    }
+
+    /// Joins the open batch and waits for what becomes of it.
+    async fn wait(
+        this: &Rc<Self>,
+        join: impl FnOnce(&mut engine::Lane, WaiterId) -> Result<(), engine::Overloaded>,
+    ) -> Result<Wake, Refused> {
+        let waiter = this.next_waiter.get();
+        this.next_waiter.set(waiter + 1);
+        this.with(|memory| join(&mut memory.lane, waiter))?.map_err(|_| Refused::Overloaded)?;
+        let (sender, receiver) = oneshot::channel();
+        this.waiters.borrow_mut().insert(waiter, sender);
+        if !this.pumping.replace(true) {
+            let pump = Rc::clone(this);
+            this.state.wait_until(async move {
+                pump.pump().await;
+                pump.pumping.set(false);
+            });
+        }
+        let wake = match select(receiver, Delay::from(WAITER_BOUND)).await {
+            Either::Left((wake, _)) => wake.unwrap_or(Wake::Unavailable),
+            Either::Right(_) => Wake::Unavailable,
+        };
+        this.waiters.borrow_mut().remove(&waiter);
+        Ok(wake)
+    }
+
+    /// Sends exchanges as long as there is something to say.
+    async fn pump(&self) {
+        loop {
+            let began = now_ms();
+            match self.cycle().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    worker::console_error!("lane: {error}");
+                    self.forget();
+                    return;
+                }
+            }
+            // Paced under load; the first exchange after a rest goes at once.
+            let pause = f64::from(self.lanes.get()) * 1_000.0 / EXCHANGES_PER_SECOND - (now_ms() - began);
+            if pause >= 1.0 {
+                Delay::from(Duration::from_millis(pause as u64)).await;
+            }
+        }
+    }
+
+    /// One exchange until it is answered. False: there was nothing to say.
+    async fn cycle(&self) -> Result<bool, SqlError> {
+        let Some((exchange, changes)) = self.next_exchange() else { return Ok(false) };
+        if !changes.is_empty() {
+            lane_store::apply(&self.state, changes)?;
+        }
+        let Some(event) = self.memory.borrow().as_ref().map(|memory| memory.event.clone()) else { return Ok(false) };
+        let command = LineCommand::Exchange(exchange);
+        for attempt in 0_u32.. {
+            let line = Address::line(event.as_str());
+            let error = match call_once::<ExchangeReply>(&self.env, line, &command, EXCHANGE_BOUND).await {
+                Ok(reply) => {
+                    self.settle(&reply)?;
+                    return Ok(true);
+                }
+                Err(error) => error,
+            };
+            let pause = match error {
+                // The event was purged: nobody of the batch has a place any more.
+                CallError::Absent => {
+                    self.forget();
+                    return Ok(false);
+                }
+                CallError::Overloaded => {
+                    self.wake(self.with_lane(engine::Lane::give_up_waiting).unwrap_or_default());
+                    OVERLOADED_PAUSE
+                }
+                CallError::Unavailable(detail) => {
+                    worker::console_warn!("lane: exchange {attempt} with the line of {event} failed: {detail}");
+                    Duration::from_millis((50_u64 << attempt.min(6)).min(LONGEST_PAUSE_MS))
+                }
+            };
+            Delay::from(pause).await;
+            if self.memory.borrow().is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    }
+
+    fn with_lane<T>(&self, work: impl FnOnce(&mut engine::Lane) -> T) -> Option<T> {
+        self.memory.borrow_mut().as_mut().map(|memory| work(&mut memory.lane))
+    }
+
+    fn next_exchange(&self) -> Option<(Exchange, Vec<LaneChange>)> {
+        self.with_lane(engine::Lane::exchange).flatten()
+    }
+
+    /// Stores what the line answered, and only then wakes those who wait for it.
+    fn settle(&self, reply: &ExchangeReply) -> Result<(), SqlError> {
+        let LaneStep { changes, wakes, abort } = self.with_lane(|lane| lane.reply(reply)).unwrap_or_default();
+        if !changes.is_empty() {
+            lane_store::apply(&self.state, changes)?;
+        }
+        self.saw(&reply.board);
+        self.wake(wakes);
+        if let Some(abort) = abort {
+            worker::console_error!("lane: this instance ends: {abort:?}");
+            self.forget();
+            self.abort();
+        }
+        Ok(())
+    }
+
+    fn wake(&self, wakes: Vec<(WaiterId, Wake)>) {
+        let mut waiters = self.waiters.borrow_mut();
+        for (waiter, wake) in wakes {
+            if let Some(sender) = waiters.remove(&waiter) {
+                // Who has gone needs no answer; the place is stored.
+                let _gone = sender.send(wake);
+            }
+        }
+    }
+
+    /// Ends this instance; the next call starts a new one. The crate does not wrap `abort`, so it is called by name.
+    fn abort(&self) {
+        let raw = self.state.as_raw();
+        let called = worker::js_sys::Reflect::get(raw, &"abort".into())
+            .and_then(JsCast::dyn_into::<worker::js_sys::Function>)
+            .and_then(|abort| abort.call1(raw, &"a newer instance of this lane has spoken".into()));
+        if let Err(error) = called {
+            worker::console_error!("lane: abort: {error:?}");
+        }
+    }
+
+    fn saw(&self, board: &Board) {
+        let newer = self.board.borrow().as_ref().is_none_or(|(_, known)| known.version <= board.version);
+        if newer {
+            self.board.replace(Some((now_ms(), board.clone())));
+        }
+    }
+
+    /// The lane's copy of the board, asked for anew at most once a second. One request asks; the others get the last one.
+    async fn board(&self) -> Result<Board, Refused> {
+        let event = self.with(|memory| memory.event.clone())?;
+        let copy = self.board.borrow().clone();
+        if let Some((at, board)) = copy
+            && (now_ms() - at < BOARD_FRESH_MS || self.refreshing.get())
+        {
+            return Ok(board);
+        }
+        self.refreshing.set(true);
+        let line = Address::line(event.as_str());
+        let fresh = call_once::<Board>(&self.env, line, &LineCommand::Board, EXCHANGE_BOUND).await;
+        self.refreshing.set(false);
+        match fresh {
+            Ok(board) => {
+                self.saw(&board);
+                self.with(|memory| memory.lane.saw(&board))?;
+                Ok(board)
+            }
+            Err(CallError::Absent) => Err(Refused::Absent),
+            Err(error) => {
+                worker::console_warn!("lane: no board: {error}");
+                Err(Refused::Overloaded)
+            }
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! The line of one event as a Durable Object: a shell around [`ropeline_queue::Line`].
+//!
+//! Every step runs without an await: engine, then its changes in one transaction, then the answer, which the runtime's output
+//! gate holds back until the transaction is on disk. If either fails the memory is dropped and read again from storage.
+//!
+//! Two things the registry must hear: the settings, and whether entries wait for Kafka. What it has heard is stored; as long as it
+//! differs from the truth, an alarm set in the same turn as the change repeats the telling.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use ropeline_queue::line::log::LogError;
+use ropeline_queue::line::{self as engine, ConfigureError, Step};
+use ropeline_queue::wire::{Configured, Exchange, ExchangeReply, Op, OpAnswer};
+use ropeline_queue::{EventId, Settings, UnixMillis};
+use serde::Serialize;
+use worker::js_sys::Object;
+use worker::web_sys::Request as RawRequest;
+use worker::{Env, Request, Response, State, durable_object};
+
+use super::call::{Address, call_once};
+use super::command::{Configuring, DrainedEntries, LineCommand, Log, RegistryCommand, Told};
+use super::line_store::{self, SqlLine, ToldRow};
+use super::reply::{self, Refused};
+use super::sql::SqlError;
+
+const TELL_BOUND: Duration = Duration::from_secs(5);
+const TELL_AGAIN_MS: f64 = 1_000.0;
+
+/// The Durable Object class `Line`.
+#[durable_object(alarm)]
+pub struct Line {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    state: State,
+    env: Env,
+    line: RefCell<Option<engine::Line>>,
+    event: RefCell<Option<EventId>>,
+    /// What the registry has heard, as stored.
+    told: Cell<Option<ToldRow>>,
+    /// Whether an alarm is set to tell the registry.
+    armed: Cell<bool>,
+    /// Whether the registry is being told.
+    telling: Cell<bool>,
+    trace: bool,
+}
+
+impl worker::DurableObject for Line {
+    fn new(state: State, env: Env) -> Self {
+        let trace = env.var("ROPELINE_TRACE").is_ok_and(|value| value.to_string() == "true");
+        let inner = Inner {
+            state,
+            env,
+            line: RefCell::new(None),
+            event: RefCell::new(None),
+            told: Cell::new(None),
+            armed: Cell::new(false),
+            telling: Cell::new(false),
+            trace,
+        };
+        Self { inner: Rc::new(inner) }
+    }
+
+    async fn fetch(&self, request: Request) -> worker::Result<Response> {
+        let raw: &RawRequest = request.inner();
+        let outcome = match reply::command(raw).await {
+            Ok(command) => self.inner.handle(command).await,
+            Err(refused) => Err(refused),
+        };
+        Inner::tell_soon(&self.inner);
+        reply::response("line", outcome).map(Response::from)
+    }
+
+    async fn alarm(&self) -> worker::Result<Response> {
+        self.inner.armed.set(false);
+        if self.inner.event()?.is_some() && self.inner.untold()?.is_some() {
+            self.inner.arm()?;
+            self.inner.tell().await?;
+        }
+        Response::empty()
+    }
+}
+
+impl From<SqlError> for worker::Error {
+    fn from(error: SqlError) -> Self {
+        Self::RustError(error.to_string())
+    }
+}
+
+fn now() -> UnixMillis {
+    UnixMillis(worker::Date::now().as_millis())
+}
+
+impl Inner {
+    async fn handle(&self, command: LineCommand) -> Result<String, Refused> {
+        match command {
+            LineCommand::Create { event, settings } => {
+                let answer = self.create(&event, settings)?;
+                self.tell().await?;
+                reply::json(&answer)
+            }
+            LineCommand::Configure { settings, if_version } => {
+                let answer = self.configure(settings, if_version)?;
+                self.tell().await?;
+                reply::json(&answer)
+            }
+            LineCommand::Configured => self.read(|line| line.configured().clone()),
+            LineCommand::Exchange(exchange) => self.exchange(&exchange),
+            LineCommand::Board => self.step(|line, _| Ok::<_, SqlError>(line.board(now())))?.as_json(),
+            LineCommand::Stats => self.read(|line| line.stats(now())),
+            LineCommand::Purge => self.purge().await,
+            LineCommand::Lease { relay } => self.log(|line, _| line.lease(now(), &relay)),
+            LineCommand::RenewLease { epoch } => self.log(|line, _| line.renew_lease(now(), epoch)),
+            LineCommand::ReleaseLease { epoch } => self.log(|line, _| line.release_lease(now(), epoch)),
+            LineCommand::Ack { epoch, ack } => self.log(|line, _| line.ack(now(), epoch, ack)),
+            LineCommand::Drain(drain) => self.log(|line, store| {
+                let step = line.drain(store, now(), &drain)?;
+                let raw = step.answer.entries.into_iter().map(serde_json::value::RawValue::from_string);
+                let entries =
+                    raw.collect::<Result<_, _>>().map_err(|error| LogError::Store(SqlError(error.to_string())))?;
+                Ok(Step { answer: DrainedEntries { entries, head: step.answer.head }, changes: step.changes })
+            }),
+        }
+    }
+
+    fn event(&self) -> Result<Option<EventId>, SqlError> {
+        if self.event.borrow().is_none() {
+            self.event.replace(line_store::event(&self.state.storage().sql())?);
+        }
+        Ok(self.event.borrow().clone())
+    }
+
+    /// Runs `work` on the line, restored if it is not in memory.
+    fn with<T, E: From<SqlError>>(
+        &self,
+        work: impl FnOnce(&mut engine::Line, &SqlLine<'_>) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        let Some(event) = self.event()? else { return Ok(None) };
+        let sql = self.state.storage().sql();
+        let store = SqlLine(&sql);
+        let mut slot = self.line.borrow_mut();
+        let line = match slot.as_mut() {
+            Some(line) => line,
+            None => slot.insert(engine::Line::restore(event, store.snapshot()?, now())),
+        };
+        work(line, &store).map(Some)
+    }
+
+    fn read<T: Serialize>(&self, work: impl FnOnce(&mut engine::Line) -> T) -> Result<String, Refused> {
+        let answer = self.with(|line, _| Ok::<_, SqlError>(work(line)))?.ok_or(Refused::Absent)?;
+        reply::json(&answer)
+    }
+
+    /// One step of the engine and its changes, in one turn. On failure the memory is dropped: it is ahead of the truth.
+    fn step<T, E: From<SqlError>>(
+        &self,
+        work: impl FnOnce(&mut engine::Line, &SqlLine<'_>) -> Result<Step<T>, E>,
+    ) -> Result<Answer<T>, E> {
+        let Some(step) = self.with(work)? else { return Ok(Answer::Absent) };
+        if !step.changes.is_empty()
+            && let Err(error) = line_store::apply(&self.state, step.changes).and_then(|()| self.arm_if_untold())
+        {
+            self.line.replace(None);
+            return Err(error.into());
+        }
+        Ok(Answer::Is(step.answer))
+    }
+
+    fn create(&self, event: &EventId, settings: Settings) -> Result<Configuring, Refused> {
+        if self.event()?.is_some() {
+            return self.configure(settings, None);
+        }
+        let configured = Configured { version: 1, settings };
+        line_store::create(&self.state, event, configured.clone(), now())?;
+        self.arm_if_untold()?;
+        Ok(Configuring::Done { configured })
+    }
+
+    fn configure(&self, settings: Settings, if_version: Option<u64>) -> Result<Configuring, Refused> {
+        let mut refused = None;
+        let answer = self.step(|line, _| match line.configure(now(), settings, if_version) {
+            Ok(step) => Ok::<_, SqlError>(Step { answer: Some(step.answer), changes: step.changes }),
+            Err(error) => {
+                refused = Some(error);
+                Ok(Step { answer: None, changes: Vec::new() })
+            }
+        })?;
+        match (answer, refused) {
+            (Answer::Absent, _) => Err(Refused::Absent),
+            (Answer::Is(Some(configured)), _) => Ok(Configuring::Done { configured }),
+            (_, Some(ConfigureError::Changed { current })) => Ok(Configuring::Changed { current }),
+            (_, Some(ConfigureError::Fixed { field, since })) => {
+                Ok(Configuring::Fixed { field: field.to_owned(), since: since.to_owned() })
+            }
+            _ => Err(Refused::Storage(SqlError("settings were neither taken nor refused".to_owned()))),
+        }
+    }
+
+    fn exchange(&self, exchange: &Exchange) -> Result<String, Refused> {
+        let at = now();
+        let answer = self.step(|line, store| line.exchange(store, at, exchange));
+        if answer.is_err() {
+            self.line.replace(None);
+        }
+        if let (true, Ok(Answer::Is(reply))) = (self.trace, &answer) {
+            self.trace(exchange, reply);
+        }
+        answer?.as_json()
+    }
+
+    /// One JSON line per exchange with what a checker needs to know that limits and order were kept.
+    fn trace(&self, exchange: &Exchange, reply: &ExchangeReply) {
+        let answered = exchange.ops.iter().zip(&reply.ops);
+        let ops: Vec<_> = answered.map(|(op, answer)| serde_json::json!({ "op": op, "answer": answer })).collect();
+        let claims =
+            exchange.ops.iter().any(|op| matches!(op, Op::Claim { .. } | Op::Complete { .. } | Op::Leave { .. }));
+        if !claims && exchange.count == 0 {
+            return;
+        }
+        let admitted = reply.ops.iter().filter(|answer| matches!(answer, OpAnswer::Admitted { .. })).count();
+        let event = self.event.borrow();
+        worker::console_log!(
+            "{}",
+            serde_json::json!({
+                "trace": "exchange", "event": event.as_ref(), "clk": reply.board.updated_at, "lane": exchange.lane,
+                "numbering": reply.numbering, "ops": ops, "admitted": admitted, "frontier": reply.board.frontier,
+                "active": reply.board.active_users,
+            })
+        );
+    }
+
+    fn log<T: Serialize>(
+        &self,
+        work: impl FnOnce(&mut engine::Line, &SqlLine<'_>) -> Result<Step<T>, LogError<SqlError>>,
+    ) -> Result<String, Refused> {
+        let answer = match self.step(|line, store| work(line, store).map_err(LogFailure)) {
+            Ok(Answer::Absent) => return Err(Refused::Absent),
+            Ok(Answer::Is(answer)) => Log::Done { answer },
+            Err(LogFailure(LogError::Held { for_ms })) => Log::Held { for_ms },
+            Err(LogFailure(LogError::StaleEpoch { .. })) => Log::StaleEpoch,
+            Err(LogFailure(LogError::Conflict(detail))) => Log::Conflict { detail: detail.to_owned() },
+            Err(LogFailure(LogError::Store(error))) => {
+                self.line.replace(None);
+                return Err(Refused::Storage(error));
+            }
+            Err(LogFailure(other)) => return Err(Refused::Storage(SqlError(other.to_string()))),
+        };
+        reply::json(&answer)
+    }
+
+    fn forget(&self) {
+        self.line.replace(None);
+        self.event.replace(None);
+        self.told.set(None);
+        self.armed.set(false);
+    }
+
+    async fn purge(&self) -> Result<String, Refused> {
+        self.forget();
+        let storage = self.state.storage();
+        storage.delete_alarm().await.map_err(SqlError::from)?;
+        storage.delete_all().await.map_err(SqlError::from)?;
+        // A command may have come in while storage was emptied.
+        self.forget();
+        reply::json(&true)
+    }
+
+    /// What the registry should have heard and has not: (heard, truth).
+    fn untold(&self) -> Result<Option<(ToldRow, ToldRow)>, SqlError> {
+        let truth = self.with(|line, store| {
+            let told = match self.told.get() {
+                Some(told) => told,
+                None => line_store::told(store.0)?,
+            };
+            self.told.set(Some(told));
+            let busy = line.is_busy();
+            let stamp = told.stamp + u64::from(told.busy != busy);
+            let truth = ToldRow { config_version: line.configured().version, busy, stamp };
+            Ok::<_, SqlError>((told != truth).then_some((told, truth)))
+        })?;
+        Ok(truth.flatten())
+    }
+
+    /// Sets the alarm in this very turn, so that it is stored together with the change it follows.
+    fn arm(&self) -> Result<(), SqlError> {
+        let at = worker::js_sys::Date::new(&(worker::js_sys::Date::now() + TELL_AGAIN_MS).into());
+        let storage = self.state.storage();
+        let promise = storage.as_raw().set_alarm(at, Object::new()).map_err(worker::Error::from)?;
+        worker::wasm_bindgen_futures::spawn_local(async move {
+            if let Err(error) = worker::wasm_bindgen_futures::JsFuture::from(promise).await {
+                worker::console_error!("line: the alarm could not be set: {error:?}");
+            }
+        });
+        self.armed.set(true);
+        Ok(())
+    }
+
+    fn arm_if_untold(&self) -> Result<(), SqlError> {
+        if !self.armed.get() && self.untold()?.is_some() {
+            self.arm()?;
+        }
+        Ok(())
+    }
+
+    /// Tells the registry after the answer has left.
+    fn tell_soon(inner: &Rc<Self>) {
+        if !inner.armed.get() || inner.telling.get() {
+            return;
+        }
+        let this = Rc::clone(inner);
+        inner.state.wait_until(async move {
+            if let Err(error) = this.tell().await {
+                worker::console_error!("line: {error}; the alarm tells again");
+            }
+        });
+    }
+
+    /// Tells the registry until it knows all there is. What cannot be told now, the alarm tells again.
+    async fn tell(&self) -> Result<(), SqlError> {
+        if self.telling.replace(true) {
+            return Ok(());
+        }
+        let done = self.tell_all().await;
+        self.telling.set(false);
+        done
+    }
+
+    async fn tell_all(&self) -> Result<(), SqlError> {
+        while let Some((heard, truth)) = self.untold()? {
+            let Some(event) = self.event()? else { return Ok(()) };
+            let mut commands = Vec::new();
+            if heard.config_version != truth.config_version {
+                let configured = self.with(|line, _| Ok::<_, SqlError>(line.configured().clone()))?;
+                commands
+                    .extend(configured.map(|configured| RegistryCommand::Tell { event: event.clone(), configured }));
+            }
+            if heard.busy != truth.busy {
+                commands.push(RegistryCommand::Busy { event, busy: truth.busy, stamp: truth.stamp });
+            }
+            for command in commands {
+                let heard: Result<Told, _> = call_once(&self.env, Address::REGISTRY, &command, TELL_BOUND).await;
+                if let Err(error) = heard {
+                    worker::console_warn!("line: the registry could not be told: {error}");
+                    return Ok(());
+                }
+            }
+            if self.event()?.is_none() {
+                return Ok(());
+            }
+            line_store::keep_told(&self.state, truth)?;
+            self.told.set(Some(truth));
+        }
+        Ok(())
+    }
+}
+
+enum Answer<T> {
+    Absent,
+    Is(T),
+}
+
+impl<T: Serialize> Answer<T> {
+    fn as_json(&self) -> Result<String, Refused> {
+        match self {
+            Self::Absent => Err(Refused::Absent),
+            Self::Is(answer) => reply::json(answer),
+        }
+    }
+}
+
+struct LogFailure(LogError<SqlError>);
+
+impl From<SqlError> for LogFailure {
+    fn from(error: SqlError) -> Self {
+        Self(LogError::Store(error))
+    }
+}

@@ -1,0 +1,333 @@
+//! A line's tables: how its changes are written and its memory is read back.
+//!
+//! `admission.record` and `admission.number` never change; sessions live beside them in columns of their own. Migrations only add.
+
+use ropeline_queue::line::{
+    Admission, Change, Head, LaneRow, LineStore, Outcome, RelayRow, Session, Snapshot, Target, Why,
+};
+use ropeline_queue::wire::Configured;
+use ropeline_queue::{Epoch, EventId, LaneId, Number, Position, Seq, UnixMillis};
+use worker::{SqlStorage, State};
+
+use super::sql::{Bind, Row, SqlError, query, run, transaction};
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS line (
+  id INTEGER PRIMARY KEY CHECK (id = 1), event TEXT NOT NULL, clk INTEGER NOT NULL, last_number INTEGER NOT NULL,
+  frontier INTEGER NOT NULL, seq INTEGER NOT NULL, voided INTEGER NOT NULL, version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS configured (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, settings TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS lane (
+  lane INTEGER PRIMARY KEY, inc INTEGER NOT NULL, k INTEGER NOT NULL, count INTEGER, first INTEGER, at INTEGER, refusal TEXT);
+CREATE TABLE IF NOT EXISTS gone (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, why TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS called (last INTEGER PRIMARY KEY, count INTEGER NOT NULL, at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS admission (
+  seq INTEGER PRIMARY KEY, number INTEGER NOT NULL, admitted_at INTEGER NOT NULL, record TEXT NOT NULL,
+  session_expires_at INTEGER NOT NULL, release_at INTEGER NOT NULL, over INTEGER NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS admission_number ON admission (number);
+CREATE INDEX IF NOT EXISTS admission_release ON admission (release_at);
+CREATE TABLE IF NOT EXISTS relay (
+  id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, owner TEXT, lease_until INTEGER NOT NULL,
+  drained INTEGER NOT NULL, acked INTEGER NOT NULL, topic TEXT, partition INTEGER, next_offset INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS told (
+  id INTEGER PRIMARY KEY CHECK (id = 1), config_version INTEGER NOT NULL, busy INTEGER NOT NULL, stamp INTEGER NOT NULL);
+";
+
+/// What the registry is known to have heard from this line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ToldRow {
+    /// Version of the settings.
+    pub config_version: u64,
+    /// Whether the line is busy.
+    pub busy: bool,
+    /// Counts what was told of `busy`.
+    pub stamp: u64,
+}
+
+/// Reads of one line's storage.
+pub struct SqlLine<'a>(pub &'a SqlStorage);
+
+fn flag(value: bool) -> Bind<'static> {
+    Bind::Integer(u64::from(value))
+}
+
+/// Makes the tables of a new line and writes its first rows.
+pub fn create(state: &State, event: &EventId, configured: Configured, now: UnixMillis) -> Result<(), SqlError> {
+    let event = event.clone();
+    transaction(state, move |sql| {
+        sql.exec(SCHEMA, None)?;
+        let head = [event.as_str().into(), now.get().into()];
+        run(sql, "INSERT INTO line VALUES (1, ?, ?, 0, 0, 0, 0, 0)", head)?;
+        query(sql, "INSERT INTO relay VALUES (1, 0, NULL, 0, 0, 0, NULL, NULL, 0)", [])?;
+        query(sql, "INSERT INTO told VALUES (1, 0, 0, 0)", [])?;
+        write(sql, &Change::Configured(configured))
+    })
+}
+
+/// Writes the changes of one step, all or none.
+pub fn apply(state: &State, changes: Vec<Change>) -> Result<(), SqlError> {
+    transaction(state, move |sql| changes.iter().try_for_each(|change| write(sql, change)))
+}
+
+/// Notes what the registry has heard.
+pub fn keep_told(state: &State, told: ToldRow) -> Result<(), SqlError> {
+    transaction(state, move |sql| {
+        let binds = [told.config_version.into(), flag(told.busy), told.stamp.into()];
+        query(sql, "UPDATE told SET config_version = ?, busy = ?, stamp = ?", binds).map(drop)
+    })
+}
+
+/// What the registry has heard.
+pub fn told(sql: &SqlStorage) -> Result<ToldRow, SqlError> {
+    let mut row = one(query(sql, "SELECT config_version, busy, stamp FROM told", [])?)?;
+    Ok(ToldRow { config_version: row.integer()?, busy: row.integer()? != 0, stamp: row.integer()? })
+}
+
+/// The event this line was created for; none if it was not, or was purged.
+pub fn event(sql: &SqlStorage) -> Result<Option<EventId>, SqlError> {
+    if query(sql, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'line'", [])?.is_empty() {
+        return Ok(None);
+    }
+    match query(sql, "SELECT event FROM line", [])?.into_iter().next() {
+        Some(mut row) => EventId::parse(&row.text()?).map(Some).map_err(|error| SqlError(error.to_string())),
+        None => Ok(None),
+    }
+}
+
+fn one(rows: Vec<Row>) -> Result<Row, SqlError> {
+    rows.into_iter().next().ok_or_else(|| SqlError("a row is missing".to_owned()))
+}
+
+fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
+    match change {
+        Change::Head(Head { clk, last_number, frontier, seq, voided, version }) => query(
+            sql,
+            "UPDATE line SET clk = ?, last_number = ?, frontier = ?, seq = ?, voided = ?, version = ?",
+            [clk.get(), last_number.get(), frontier.get(), seq.get(), *voided, *version].map(Bind::Integer),
+        ),
+        Change::Configured(Configured { version, settings }) => {
+            let settings = serde_json::to_string(settings).map_err(|error| SqlError(error.to_string()))?;
+            let statement = "INSERT INTO configured VALUES (1, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET version = excluded.version, settings = excluded.settings";
+            run(sql, statement, [Bind::Integer(*version), Bind::Text(&settings)])
+        }
+        Change::Lane(lane, row) => write_lane(sql, *lane, row),
+        Change::Gone { first, last, why } => write_gone(sql, *first, *last, *why),
+        Change::Called { last, count, at } => {
+            query(sql, "INSERT INTO called VALUES (?, ?, ?)", [last.get(), *count, at.get()].map(Bind::Integer))
+        }
+        Change::Admit(Admission { session, number, admitted_at, record }) => run(
+            sql,
+            "INSERT INTO admission VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                session.seq.get().into(),
+                number.get().into(),
+                admitted_at.get().into(),
+                record.as_str().into(),
+                session.session_expires_at.get().into(),
+                session.release_at.get().into(),
+                flag(session.over),
+            ],
+        ),
+        Change::Session(Session { seq, session_expires_at, release_at, over }) => query(
+            sql,
+            "UPDATE admission SET session_expires_at = ?, release_at = ?, over = ? WHERE seq = ?",
+            [session_expires_at.get().into(), release_at.get().into(), flag(*over), seq.get().into()],
+        ),
+        Change::Relay(row) => write_relay(sql, row),
+    }?;
+    Ok(())
+}
+
+fn write_lane(sql: &SqlStorage, lane: LaneId, row: &LaneRow) -> Result<Vec<Row>, SqlError> {
+    let reason;
+    let (count, first, at, refusal) = match row.outcome {
+        None => (Bind::Null, Bind::Null, Bind::Null, Bind::Null),
+        Some(Outcome::Range { first, count, at }) => (count.into(), first.get().into(), at.get().into(), Bind::Null),
+        Some(Outcome::Refused { count, reason: why }) => {
+            reason = serde_json::to_string(&why).map_err(|error| SqlError(error.to_string()))?;
+            (count.into(), Bind::Null, Bind::Null, Bind::Text(&reason))
+        }
+    };
+    let statement = "INSERT INTO lane VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (lane) DO UPDATE SET inc = excluded.inc,
+        k = excluded.k, count = excluded.count, first = excluded.first, at = excluded.at, refusal = excluded.refusal";
+    run(sql, statement, [u64::from(lane.0).into(), row.inc.into(), row.k.into(), count, first, at, refusal])
+}
+
+fn write_gone(sql: &SqlStorage, first: Position, last: Position, why: Why) -> Result<Vec<Row>, SqlError> {
+    let binds = [first.get().into(), last.get().into(), why.as_str().into()];
+    run(sql, "INSERT INTO gone VALUES (?, ?, ?)", binds)
+}
+
+fn write_relay(sql: &SqlStorage, row: &RelayRow) -> Result<Vec<Row>, SqlError> {
+    let (topic, partition) = match &row.target {
+        Some(Target { topic, partition }) => (Bind::Text(topic), Bind::Signed(i64::from(*partition))),
+        None => (Bind::Null, Bind::Null),
+    };
+    let statement = "UPDATE relay SET epoch = ?, owner = ?, lease_until = ?, drained = ?, acked = ?, topic = ?,
+        partition = ?, next_offset = ?";
+    let binds = [
+        row.epoch.get().into(),
+        row.owner.as_deref().map_or(Bind::Null, Bind::Text),
+        row.lease_until.get().into(),
+        row.drained.get().into(),
+        row.acked.get().into(),
+        topic,
+        partition,
+        Bind::Signed(row.next_offset),
+    ];
+    run(sql, statement, binds)
+}
+
+fn session(row: Option<Row>) -> Result<Option<Session>, SqlError> {
+    let Some(mut row) = row else { return Ok(None) };
+    Ok(Some(Session {
+        seq: Seq(row.integer()?),
+        session_expires_at: UnixMillis(row.integer()?),
+        release_at: UnixMillis(row.integer()?),
+        over: row.integer()? != 0,
+    }))
+}
+
+impl LineStore for SqlLine<'_> {
+    type Error = SqlError;
+
+    fn session_of(&self, number: Number) -> Result<Option<Session>, SqlError> {
+        let statement = "SELECT seq, session_expires_at, release_at, over FROM admission WHERE number = ?";
+        session(query(self.0, statement, [number.get().into()])?.into_iter().next())
+    }
+
+    fn session(&self, seq: Seq) -> Result<Option<Session>, SqlError> {
+        let statement = "SELECT seq, session_expires_at, release_at, over FROM admission WHERE seq = ?";
+        session(query(self.0, statement, [seq.get().into()])?.into_iter().next())
+    }
+
+    fn called_at(&self, position: Position) -> Result<Option<UnixMillis>, SqlError> {
+        let statement = "SELECT at FROM called WHERE last >= ? ORDER BY last LIMIT 1";
+        let row = query(self.0, statement, [position.get().into()])?.into_iter().next();
+        row.map(|mut row| row.integer().map(UnixMillis)).transpose()
+    }
+
+    fn records(&self, after: Seq, limit: usize, max_bytes: usize) -> Result<Vec<String>, SqlError> {
+        let statement = "SELECT record FROM admission WHERE seq > ? ORDER BY seq LIMIT ?";
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        for mut row in query(self.0, statement, [after.get().into(), (limit as u64).into()])? {
+            let record = row.text()?;
+            bytes += record.len();
+            if bytes > max_bytes && !records.is_empty() {
+                break;
+            }
+            records.push(record);
+        }
+        Ok(records)
+    }
+}
+
+impl SqlLine<'_> {
+    /// Everything the line holds in memory.
+    pub fn snapshot(&self) -> Result<Snapshot, SqlError> {
+        let sql = self.0;
+        let mut row = one(query(sql, "SELECT clk, last_number, frontier, seq, voided, version FROM line", [])?)?;
+        let head = Head {
+            clk: UnixMillis(row.integer()?),
+            last_number: Number(row.integer()?),
+            frontier: Position(row.integer()?),
+            seq: Seq(row.integer()?),
+            voided: row.integer()?,
+            version: row.integer()?,
+        };
+        let mut row = one(query(sql, "SELECT version, settings FROM configured", [])?)?;
+        let version = row.integer()?;
+        let settings = serde_json::from_str(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
+        Ok(Snapshot {
+            configured: Configured { version, settings },
+            lanes: self.lanes()?,
+            gone: pairs(query(sql, "SELECT first, last FROM gone", [])?, |first, last| {
+                (Position(first), Position(last))
+            })?,
+            releases: pairs(
+                query(
+                    sql,
+                    "SELECT release_at, COUNT(*) FROM admission WHERE release_at > ? GROUP BY release_at",
+                    [head.clk.get().into()],
+                )?,
+                |at, count| (UnixMillis(at), count),
+            )?,
+            admitted: self.per_second("SELECT admitted_at, 1 FROM admission ORDER BY seq DESC", head.clk)?,
+            called: self.per_second("SELECT at, count FROM called ORDER BY last DESC", head.clk)?,
+            relay: self.relay()?,
+            head,
+        })
+    }
+
+    fn lanes(&self) -> Result<Vec<(LaneId, LaneRow)>, SqlError> {
+        let mut lanes = Vec::new();
+        for mut row in query(self.0, "SELECT lane, inc, k, count, first, at, refusal FROM lane", [])? {
+            let lane = u16::try_from(row.integer()?).map_err(|error| SqlError(error.to_string()))?;
+            let (inc, k) = (row.integer()?, row.integer()?);
+            let (count, first, at) = (row.maybe_integer()?, row.maybe_integer()?, row.maybe_integer()?);
+            let outcome = match (count, first, at, row.maybe_text()?) {
+                (Some(count), Some(first), Some(at), None) => {
+                    Some(Outcome::Range { first: Number(first), count, at: UnixMillis(at) })
+                }
+                (Some(count), None, None, Some(reason)) => {
+                    let reason = serde_json::from_str(&reason).map_err(|error| SqlError(error.to_string()))?;
+                    Some(Outcome::Refused { count, reason })
+                }
+                _ => None,
+            };
+            lanes.push((LaneId(lane), LaneRow { inc, k, outcome }));
+        }
+        Ok(lanes)
+    }
+
+    /// (second, sum) over the 61 seconds up to `clk`, oldest first, from rows of (time, count), newest first.
+    fn per_second(&self, newest_first: &str, clk: UnixMillis) -> Result<Vec<(u64, u64)>, SqlError> {
+        const PAGE: u64 = 10_000;
+        let oldest = clk.second().saturating_sub(60);
+        let mut seconds: Vec<(u64, u64)> = Vec::new();
+        for page in 0.. {
+            let statement = format!("{newest_first} LIMIT {PAGE} OFFSET {}", page * PAGE);
+            let rows = pairs(query(self.0, &statement, [])?, |at, count| (UnixMillis(at).second(), count))?;
+            let full = rows.len() as u64 == PAGE;
+            for (second, count) in rows {
+                if second < oldest {
+                    seconds.reverse();
+                    return Ok(seconds);
+                }
+                match seconds.last_mut() {
+                    Some((last, sum)) if *last == second => *sum += count,
+                    _ => seconds.push((second, count)),
+                }
+            }
+            if !full {
+                break;
+            }
+        }
+        seconds.reverse();
+        Ok(seconds)
+    }
+
+    fn relay(&self) -> Result<RelayRow, SqlError> {
+        let statement = "SELECT epoch, owner, lease_until, drained, acked, next_offset, topic, partition FROM relay";
+        let mut row = one(query(self.0, statement, [])?)?;
+        let mut relay = RelayRow {
+            epoch: Epoch(row.integer()?),
+            owner: row.maybe_text()?,
+            lease_until: UnixMillis(row.integer()?),
+            drained: Seq(row.integer()?),
+            acked: Seq(row.integer()?),
+            next_offset: row.signed()?,
+            target: None,
+        };
+        if let Some(topic) = row.maybe_text()? {
+            let partition = i32::try_from(row.signed()?).map_err(|error| SqlError(error.to_string()))?;
+            relay.target = Some(Target { topic, partition });
+        }
+        Ok(relay)
+    }
+}
+
+fn pairs<T>(rows: Vec<Row>, make: impl Fn(u64, u64) -> T) -> Result<Vec<T>, SqlError> {
+    rows.into_iter().map(|mut row| Ok(make(row.integer()?, row.integer()?))).collect()
+}

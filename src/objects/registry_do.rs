@@ -1,0 +1,204 @@
+//! The registry: one object that lists a deployment's events, living and ended.
+//!
+//! An id goes `reserved → live → burying → gone` and never back: it is never used twice, so `seq` and tickets cannot start
+//! over. The settings here are a copy for Workers; the line has the last word, and only a higher version replaces a lower one.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use ropeline_queue::wire::Configured;
+use ropeline_queue::{EventId, Settings};
+use worker::web_sys::Request as RawRequest;
+use worker::{Env, Request, Response, SqlStorage, State, durable_object};
+
+use super::command::{EventEntry, Listing, RegistryCommand, Reservation, Told};
+use super::reply::{self, Refused};
+use super::sql::{Bind, SqlError, query, run, transaction};
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS meta (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
+INSERT INTO meta VALUES (1, 0) ON CONFLICT (id) DO NOTHING;
+CREATE TABLE IF NOT EXISTS events (
+  event TEXT PRIMARY KEY, state TEXT NOT NULL, salt TEXT, version INTEGER NOT NULL, settings TEXT, lanes INTEGER NOT NULL,
+  busy INTEGER NOT NULL, busy_stamp INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+/// The Durable Object class `Registry`.
+#[durable_object(fetch)]
+pub struct Registry {
+    state: State,
+}
+
+impl worker::DurableObject for Registry {
+    fn new(state: State, _env: Env) -> Self {
+        Self { state }
+    }
+
+    async fn fetch(&self, request: Request) -> worker::Result<Response> {
+        let raw: &RawRequest = request.inner();
+        let outcome = match reply::command(raw).await {
+            Ok(command) => self.handle(command),
+            Err(refused) => Err(refused),
+        };
+        reply::response("registry", outcome).map(Response::from)
+    }
+}
+
+impl Registry {
+    fn handle(&self, command: RegistryCommand) -> Result<String, Refused> {
+        let sql = self.state.storage().sql();
+        match command {
+            RegistryCommand::List { known } => reply::json(&list(&sql, known)?),
+            RegistryCommand::ListBusy => reply::json(&list_busy(&sql)?),
+            RegistryCommand::Find { event } => reply::json(&find(&sql, &event)?),
+            RegistryCommand::Reserve { event, salt } => {
+                let found = find(&sql, &event)?;
+                if found != Reservation::Unknown {
+                    return reply::json(&found);
+                }
+                self.write(move |sql| {
+                    let binds = [event.as_str().into(), Bind::Text(&salt)];
+                    run(sql, "INSERT INTO events VALUES (?, 'reserved', ?, 0, NULL, 0, 0, 0)", binds)
+                })?;
+                reply::json(&Reservation::Reserved)
+            }
+            RegistryCommand::Tell { event, configured } => {
+                let alive = self.alive(&sql, &event)?;
+                if alive {
+                    self.write(move |sql| tell(sql, &event, &configured))?;
+                }
+                reply::json(&Told { alive })
+            }
+            RegistryCommand::Busy { event, busy, stamp } => {
+                let alive = self.alive(&sql, &event)?;
+                if alive {
+                    self.transact(move |sql| {
+                        let statement = "UPDATE events SET busy = ?, busy_stamp = ? WHERE event = ? AND busy_stamp < ?";
+                        run(sql, statement, [u64::from(busy).into(), stamp.into(), event.as_str().into(), stamp.into()])
+                    })?;
+                }
+                reply::json(&Told { alive })
+            }
+            RegistryCommand::Bury { event } => {
+                let found = find(&sql, &event)?;
+                if matches!(found, Reservation::Reserved | Reservation::Live) {
+                    let name = event.clone();
+                    self.write(move |sql| {
+                        let statement = "UPDATE events SET state = 'burying', busy = 0, salt = NULL WHERE event = ?";
+                        run(sql, statement, [name.as_str().into()])
+                    })?;
+                }
+                reply::json(&find(&sql, &event)?)
+            }
+            RegistryCommand::Buried { event } => {
+                self.write(move |sql| {
+                    let statement =
+                        "UPDATE events SET state = 'gone', settings = NULL WHERE event = ? AND state = 'burying'";
+                    run(sql, statement, [event.as_str().into()])
+                })?;
+                reply::json(&Told { alive: false })
+            }
+        }
+    }
+
+    fn alive(&self, sql: &SqlStorage, event: &EventId) -> Result<bool, SqlError> {
+        Ok(matches!(find(sql, event)?, Reservation::Reserved | Reservation::Live))
+    }
+
+    fn transact<T>(&self, writes: impl FnOnce(&SqlStorage) -> Result<T, SqlError> + 'static) -> Result<(), SqlError> {
+        transaction(&self.state, move |sql| {
+            sql.exec(SCHEMA, None)?;
+            writes(sql).map(drop)
+        })
+    }
+
+    /// The same for what Workers must hear of: the listing gets a new version.
+    fn write<T>(&self, writes: impl FnOnce(&SqlStorage) -> Result<T, SqlError> + 'static) -> Result<(), SqlError> {
+        self.transact(move |sql| {
+            writes(sql)?;
+            query(sql, "UPDATE meta SET version = version + 1", [])
+        })
+    }
+}
+
+fn is_empty(sql: &SqlStorage) -> Result<bool, SqlError> {
+    Ok(query(sql, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'events'", [])?.is_empty())
+}
+
+fn tell(sql: &SqlStorage, event: &EventId, configured: &Configured) -> Result<(), SqlError> {
+    let Configured { version, settings } = configured;
+    let text = serde_json::to_string(settings).map_err(|error| SqlError(error.to_string()))?;
+    // The most lanes it ever had: what a purge must give back.
+    let statement = "UPDATE events SET state = 'live', version = ?, settings = ?, lanes = MAX(lanes, ?)
+        WHERE event = ? AND version < ?";
+    let binds = [
+        Bind::Integer(*version),
+        Bind::Text(&text),
+        u64::from(settings.lanes).into(),
+        event.as_str().into(),
+        Bind::Integer(*version),
+    ];
+    run(sql, statement, binds).map(drop)
+}
+
+fn find(sql: &SqlStorage, event: &EventId) -> Result<Reservation, SqlError> {
+    if is_empty(sql)? {
+        return Ok(Reservation::Unknown);
+    }
+    let rows = run(sql, "SELECT state, lanes FROM events WHERE event = ?", [event.as_str().into()])?;
+    let Some(mut row) = rows.into_iter().next() else { return Ok(Reservation::Unknown) };
+    let (state, lanes) = (row.text()?, row.integer()?);
+    match state.as_str() {
+        "reserved" => Ok(Reservation::Reserved),
+        "live" => Ok(Reservation::Live),
+        "burying" => {
+            let lanes = u16::try_from(lanes).map_err(|error| SqlError(error.to_string()))?;
+            Ok(Reservation::Burying { lanes })
+        }
+        "gone" => Ok(Reservation::Gone),
+        other => Err(SqlError(format!("an event in state '{other}'"))),
+    }
+}
+
+fn list(sql: &SqlStorage, known: Option<u64>) -> Result<Listing, SqlError> {
+    if is_empty(sql)? {
+        return Ok(Listing { version: 0, events: (known != Some(0)).then(Vec::new) });
+    }
+    let version = match query(sql, "SELECT version FROM meta", [])?.into_iter().next() {
+        Some(mut row) => row.integer()?,
+        None => return Err(SqlError("the registry's own row is missing".to_owned())),
+    };
+    if known == Some(version) {
+        return Ok(Listing { version, events: None });
+    }
+    let mut events = Vec::new();
+    for mut row in
+        query(sql, "SELECT event, salt, version, settings FROM events WHERE state = 'live' ORDER BY event", [])?
+    {
+        let event = EventId::parse(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
+        let salt = row.text()?;
+        let version = row.integer()?;
+        let settings: Settings = serde_json::from_str(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
+        events.push(EventEntry { event, salt, configured: Configured { version, settings } });
+    }
+    Ok(Listing { version, events: Some(events) })
+}
+
+fn list_busy(sql: &SqlStorage) -> Result<Vec<EventId>, SqlError> {
+    if is_empty(sql)? {
+        return Ok(Vec::new());
+    }
+    let rows = query(sql, "SELECT event FROM events WHERE state = 'live' AND busy = 1 ORDER BY event", [])?;
+    let parse = |text: String| EventId::parse(&text).map_err(|error| SqlError(error.to_string()));
+    rows.into_iter().map(|mut row| row.text().and_then(parse)).collect()
+}
+
+/// The text form of an event's salt.
+pub fn salt_text(salt: &ropeline_queue::subject::Salt) -> String {
+    Base64UrlUnpadded::encode_string(salt)
+}
+
+/// The salt from its text form.
+pub fn read_salt(text: &str) -> Option<ropeline_queue::subject::Salt> {
+    let mut salt = [0; 32];
+    let decoded = Base64UrlUnpadded::decode(text, &mut salt).ok()?;
+    (decoded.len() == 32).then_some(salt)
+}

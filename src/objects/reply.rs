@@ -1,0 +1,60 @@
+//! How an object answers: 200 with JSON, or a status that says why not.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use worker::js_sys::JsString;
+use worker::wasm_bindgen::JsCast;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{Request, Response, ResponseInit};
+
+use super::sql::SqlError;
+
+/// Why an object cannot answer.
+#[derive(Debug)]
+pub enum Refused {
+    /// It was never created, or has been purged.
+    Absent,
+    /// It has too much to do.
+    Overloaded,
+    /// The command is not known to this version.
+    UnknownCommand(String),
+    /// Storage failed.
+    Storage(SqlError),
+}
+
+impl From<SqlError> for Refused {
+    fn from(error: SqlError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// Reads the command of a request.
+pub async fn command<C: DeserializeOwned>(request: &Request) -> Result<C, Refused> {
+    let unreadable = |what: &str| Refused::UnknownCommand(what.to_owned());
+    let promise = request.text().map_err(|_| unreadable("no body"))?;
+    let text = JsFuture::from(promise).await.map_err(|_| unreadable("the body broke off"))?;
+    let text = text.dyn_into::<JsString>().map_err(|_| unreadable("no text"))?;
+    serde_json::from_str(&String::from(text)).map_err(|error| unreadable(&error.to_string()))
+}
+
+/// The answer as JSON.
+pub fn json(answer: &impl Serialize) -> Result<String, Refused> {
+    serde_json::to_string(answer).map_err(|error| Refused::Storage(SqlError(error.to_string())))
+}
+
+/// The response for an outcome.
+pub fn response(object: &str, outcome: Result<String, Refused>) -> Result<Response, worker::Error> {
+    let (status, body) = match outcome {
+        Ok(body) => (200, body),
+        Err(Refused::Absent) => (404, String::new()),
+        Err(Refused::Overloaded) => (503, String::new()),
+        Err(Refused::UnknownCommand(detail)) => (501, detail),
+        Err(Refused::Storage(error)) => {
+            worker::console_error!("{object}: {error}");
+            (500, error.to_string())
+        }
+    };
+    let init = ResponseInit::new();
+    init.set_status(status);
+    Response::new_with_opt_str_and_init(Some(&body), &init).map_err(worker::Error::from)
+}

@@ -1,0 +1,334 @@
+//! `/queue/admin/events`: events are created, read, changed, counted and purged by operators.
+//!
+//! The line has the last word about an event's settings: it checks `If-Match` and what is fixed, and tells the registry. Every
+//! step of creation and purge can be repeated.
+
+use ropeline_queue::settings::SettingsError;
+use ropeline_queue::wire::{Configured, Stats};
+use ropeline_queue::{EventId, LaneId, Settings};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{Context, no_answer};
+use crate::directory;
+use crate::http::problem::{Problem, Slug};
+use crate::http::reply::Reply;
+use crate::keyring::Role;
+use crate::objects::call::{Address, CallError, call, lane_name};
+use crate::objects::command::{Configuring, LaneCommand, LineCommand, RegistryCommand, Reservation, Told};
+use crate::objects::registry_do::salt_text;
+
+/// How often a PATCH without `If-Match` is tried again when somebody else changes the event at the same time.
+const PATCH_TRIES: usize = 3;
+
+#[derive(Serialize)]
+struct EventBody<'a> {
+    event: &'a EventId,
+    config_version: u64,
+    #[serde(flatten)]
+    settings: &'a Settings,
+}
+
+#[derive(Serialize)]
+struct StatsBody<'a> {
+    event: &'a EventId,
+    #[serde(flatten)]
+    counts: Map<String, Value>,
+}
+
+/// All living events with their settings.
+pub async fn list(c: &Context) -> Result<Reply, Problem> {
+    c.require(Role::Admin)?;
+    let events = directory::all(&c.env).await.map_err(|error| no_answer(error, "registry"))?;
+    let events: Vec<_> = events
+        .iter()
+        .map(|event| EventBody { event: &event.id, config_version: event.version, settings: &event.settings })
+        .collect();
+    Reply::json(200, &json!({ "events": events }))
+}
+
+/// One event's full configuration, with its `ETag`.
+pub async fn read(c: &Context, id: &str) -> Result<Reply, Problem> {
+    c.require(Role::Admin)?;
+    let event = parse(id)?;
+    answer(&event, 200, &configured(c, &event).await?)
+}
+
+/// Creates an event or replaces its settings.
+pub async fn put(c: &Context, id: &str) -> Result<Reply, Problem> {
+    c.require(Role::Admin)?;
+    let event =
+        EventId::parse(id).map_err(|error| Problem::field(Slug::MalformedRequest, "event", error.to_string()))?;
+    let body = body(c, &event).await?;
+    let settings = Settings::defaults(&event).with(&event, &body).map_err(refuse)?;
+    let if_match = if_match(c)?;
+    let must_be_new = c.call.header("if-none-match").is_some_and(|tag| tag.trim() == "*");
+    match reservation(c, &event).await? {
+        Reservation::Live if must_be_new => {
+            Err(Problem::new(Slug::PreconditionFailed, "the event exists; leave 'If-None-Match: *' out to change it"))
+        }
+        Reservation::Live => match configure(c, &event, settings, if_match.version()).await? {
+            Ok(configured) => answer(&event, 200, &configured),
+            Err(current) => Err(changed(current)),
+        },
+        Reservation::Burying { .. } | Reservation::Gone => Err(Problem::field(
+            Slug::Conflict,
+            "event",
+            "this id was used by an event that is gone; an id is never used twice, choose another",
+        )),
+        Reservation::Unknown | Reservation::Reserved if if_match != IfMatch::Absent => {
+            Err(Problem::new(Slug::PreconditionFailed, "the event does not exist; leave 'If-Match' out to create it"))
+        }
+        Reservation::Unknown | Reservation::Reserved => create(c, &event, settings).await,
+    }
+}
+
+/// Changes some settings (RFC 7396).
+pub async fn patch(c: &Context, id: &str) -> Result<Reply, Problem> {
+    c.require(Role::Admin)?;
+    let event = parse(id)?;
+    let body = body(c, &event).await?;
+    let if_match = if_match(c)?;
+    for _ in 0..PATCH_TRIES {
+        let Configured { version, settings } = configured(c, &event).await?;
+        if let Some(wanted) = if_match.version().filter(|wanted| *wanted != version) {
+            return Err(changed_from(wanted, version));
+        }
+        let settings = settings.with(&event, &body).map_err(refuse)?;
+        if let Ok(configured) = configure(c, &event, settings, Some(version)).await? {
+            return answer(&event, 200, &configured);
+        }
+    }
+    Err(Problem::new(Slug::PreconditionFailed, "others change this event at the same time; read it and try again"))
+}
+
+/// Counts for dashboards.
+pub async fn stats(c: &Context, id: &str) -> Result<Reply, Problem> {
+    c.require(Role::Admin)?;
+    let event = c.event(id).await?;
+    let stats = counts(c, &event.id).await?;
+    let updated_at = stats.updated_at.rfc3339();
+    let Ok(Value::Object(mut counts)) = serde_json::to_value(&stats) else {
+        return Err(Problem::internal("stats are no object"));
+    };
+    counts.insert("updated_at".to_owned(), updated_at.into());
+    Reply::json(200, &StatsBody { event: &event.id, counts })
+}
+
+/// Purges an event: gives back all its storage and keeps its id from ever being used again.
+pub async fn delete(c: &Context, id: &str) -> Result<Reply, Problem> {
+    c.require(Role::Admin)?;
+    let event = parse(id)?;
+    let force = c.call.query("force") == Some("true");
+    let if_match = if_match(c)?;
+    // A purge that was broken off goes on; a living event is looked at first.
+    if let Some(event) = directory_has(c, &event).await? {
+        if let Some(wanted) = if_match.version().filter(|wanted| *wanted != event.version) {
+            return Err(changed_from(wanted, event.version));
+        }
+        if !force {
+            let stats = counts(c, &event.id).await?;
+            let unacked = stats.head_seq - stats.acked_seq;
+            return Err(Problem::new(
+                Slug::Conflict,
+                format!(
+                    "the event is open, and {unacked} of its admissions are not yet in Kafka; '?force=true' purges it nevertheless"
+                ),
+            ));
+        }
+    }
+    let bury = RegistryCommand::Bury { event: event.clone() };
+    let buried: Reservation = registry(c, &bury).await?;
+    let Reservation::Burying { lanes } = buried else {
+        return Err(Problem::unknown_event(id));
+    };
+    for lane in 0..lanes {
+        let name = lane_name(event.as_str(), LaneId(lane));
+        call::<bool>(&c.env, Address::lane(&name), &LaneCommand::Purge).await.map_err(|error| no_answer(error, id))?;
+    }
+    call::<bool>(&c.env, Address::line(event.as_str()), &LineCommand::Purge)
+        .await
+        .map_err(|error| no_answer(error, id))?;
+    registry::<Told>(c, &RegistryCommand::Buried { event }).await?;
+    // This isolate forgets it at once, the others within seconds.
+    if let Err(error) = directory::refresh(&c.env).await {
+        worker::console_warn!("admin: {error}");
+    }
+    Ok(Reply::empty(204))
+}
+
+async fn directory_has(c: &Context, event: &EventId) -> Result<Option<std::rc::Rc<directory::Event>>, Problem> {
+    let events = directory::all(&c.env).await.map_err(|error| no_answer(error, "registry"))?;
+    Ok(events.into_iter().find(|known| known.id == *event))
+}
+
+/// Reserves the id, makes lanes and line, and the line's telling sets the event live.
+async fn create(c: &Context, event: &EventId, settings: Settings) -> Result<Reply, Problem> {
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt).map_err(Problem::internal)?;
+    let reserve = RegistryCommand::Reserve { event: event.clone(), salt: salt_text(&salt) };
+    let reserved: Reservation = registry(c, &reserve).await?;
+    if reserved != Reservation::Reserved {
+        return Err(Problem::new(
+            Slug::Conflict,
+            "somebody else creates or purges this event right now; read it and try again",
+        ));
+    }
+    make_lanes(c, event, &settings).await?;
+    let hint = settings.location_hint.clone();
+    let line = Address::line(event.as_str()).near(hint.as_deref());
+    let command = LineCommand::Create { event: event.clone(), settings };
+    let made: Configuring = call(&c.env, line, &command).await.map_err(|error| no_answer(error, event.as_str()))?;
+    let configured = done(made)?.map_err(changed)?;
+    // Known in this isolate at once, in the others as soon as one is asked for it.
+    if let Err(error) = directory::refresh(&c.env).await {
+        worker::console_warn!("admin: {error}");
+    }
+    answer(event, 201, &configured)
+}
+
+async fn make_lanes(c: &Context, event: &EventId, settings: &Settings) -> Result<(), Problem> {
+    for lane in (0..settings.lanes).map(LaneId) {
+        let name = lane_name(event.as_str(), lane);
+        let address = Address::lane(&name).near(settings.location_hint.as_deref());
+        let command = LaneCommand::Create { event: event.clone(), lane };
+        call::<bool>(&c.env, address, &command).await.map_err(|error| no_answer(error, event.as_str()))?;
+    }
+    Ok(())
+}
+
+/// The settings as they are then, or the version that is there instead of the caller's.
+async fn configure(
+    c: &Context,
+    event: &EventId,
+    settings: Settings,
+    if_version: Option<u64>,
+) -> Result<Result<Configured, u64>, Problem> {
+    if configured(c, event).await?.settings.lanes != settings.lanes {
+        make_lanes(c, event, &settings).await?;
+    }
+    let command = LineCommand::Configure { settings, if_version };
+    let made = call::<Configuring>(&c.env, Address::line(event.as_str()), &command).await;
+    let made = done(made.map_err(|error| no_answer(error, event.as_str()))?)?;
+    if made.is_ok()
+        && let Err(error) = directory::refresh(&c.env).await
+    {
+        worker::console_warn!("admin: {error}");
+    }
+    Ok(made)
+}
+
+fn done(made: Configuring) -> Result<Result<Configured, u64>, Problem> {
+    match made {
+        Configuring::Done { configured } => Ok(Ok(configured)),
+        Configuring::Changed { current } => Ok(Err(current)),
+        Configuring::Fixed { field, since } => Err(Problem::field(
+            Slug::Conflict,
+            &field,
+            format!("'{field}' is fixed since {since}; leave it as it is, or make a new event"),
+        )),
+    }
+}
+
+async fn configured(c: &Context, event: &EventId) -> Result<Configured, Problem> {
+    // The registry knows whether the id lives: no object is named for one that does not.
+    match reservation(c, event).await? {
+        Reservation::Live => {}
+        _ => return Err(Problem::unknown_event(event.as_str())),
+    }
+    let line = Address::line(event.as_str());
+    let configured = call(&c.env, line, &LineCommand::Configured).await;
+    configured.map_err(|error| no_answer(error, event.as_str()))
+}
+
+async fn counts(c: &Context, event: &EventId) -> Result<Stats, Problem> {
+    let stats = call(&c.env, Address::line(event.as_str()), &LineCommand::Stats).await;
+    stats.map_err(|error: CallError| no_answer(error, event.as_str()))
+}
+
+async fn registry<A: serde::de::DeserializeOwned>(c: &Context, command: &RegistryCommand) -> Result<A, Problem> {
+    call(&c.env, Address::REGISTRY, command).await.map_err(|error| no_answer(error, "registry"))
+}
+
+async fn reservation(c: &Context, event: &EventId) -> Result<Reservation, Problem> {
+    registry(c, &RegistryCommand::Find { event: event.clone() }).await
+}
+
+fn parse(id: &str) -> Result<EventId, Problem> {
+    EventId::parse(id).map_err(|_| Problem::unknown_event(id))
+}
+
+/// The settings of the body. What was read can be written back: `event` and `config_version` are taken if they fit.
+async fn body(c: &Context, event: &EventId) -> Result<Map<String, Value>, Problem> {
+    let mut body = c.call.object(false).await?;
+    if body.remove("event").is_some_and(|named| named != event.as_str()) {
+        return Err(Problem::field(
+            Slug::MalformedRequest,
+            "event",
+            "'event' must be the id of the path, or be left out",
+        ));
+    }
+    body.remove("config_version");
+    Ok(body)
+}
+
+fn refuse(error: SettingsError) -> Problem {
+    let slug = match error {
+        SettingsError::Unknown { .. } => Slug::UnknownField,
+        _ => Slug::MalformedRequest,
+    };
+    Problem::field(slug, error.field(), error.to_string())
+}
+
+/// What `If-Match` asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IfMatch {
+    Absent,
+    Any,
+    Version(u64),
+}
+
+impl IfMatch {
+    const fn version(self) -> Option<u64> {
+        match self {
+            Self::Version(version) => Some(version),
+            _ => None,
+        }
+    }
+}
+
+fn if_match(c: &Context) -> Result<IfMatch, Problem> {
+    let Some(tag) = c.call.header("if-match") else { return Ok(IfMatch::Absent) };
+    if tag.trim() == "*" {
+        return Ok(IfMatch::Any);
+    }
+    let version =
+        tag.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|text| text.parse().ok());
+    let unknown = || {
+        Problem::new(
+            Slug::PreconditionFailed,
+            "'If-Match' is not an ETag that this event ever had; read it and try again",
+        )
+    };
+    version.map(IfMatch::Version).ok_or_else(unknown)
+}
+
+fn changed(current: u64) -> Problem {
+    Problem::new(
+        Slug::PreconditionFailed,
+        format!("the event is at version \"{current}\" by now; read it and try again"),
+    )
+}
+
+fn changed_from(wanted: u64, current: u64) -> Problem {
+    Problem::new(
+        Slug::PreconditionFailed,
+        format!("the event is at version \"{current}\", not \"{wanted}\"; read it and try again"),
+    )
+}
+
+fn answer(event: &EventId, status: u16, configured: &Configured) -> Result<Reply, Problem> {
+    let Configured { version, settings } = configured;
+    let body = EventBody { event, config_version: *version, settings };
+    Ok(Reply::json(status, &body)?.with("etag", format!("\"{version}\"")))
+}

@@ -1,0 +1,203 @@
+//! Which route a request is for, who may call it, and what all answers have in common.
+//!
+//! | group | who |
+//! |---|---|
+//! | [`enter`], [`status`], [`session`] | visitors: visitor key, ticket |
+//! | [`board`], [`page`], [`keys`] | everybody |
+//! | [`origin`] | `verify`: whoever holds a pass; `complete`: role `origin` |
+//! | [`admin`] | role `admin` |
+//! | [`relay`] | role `relay` |
+
+mod admin;
+mod board;
+mod enter;
+mod keys;
+mod origin;
+mod page;
+mod places;
+mod relay;
+mod session;
+mod status;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use worker::{Env, web_sys};
+
+use crate::deployment::Deployment;
+use crate::directory::{self, Event};
+use crate::http::problem::{Problem, Slug};
+use crate::http::reply::Reply;
+use crate::http::request::{Call, Fields};
+use crate::keyring::Role;
+use crate::objects::call::CallError;
+
+/// What every route works with.
+pub struct Context {
+    env: Env,
+    deployment: Rc<Deployment>,
+    call: Call,
+    /// The event the call is about, once it is known: its list decides about CORS.
+    event: RefCell<Option<Rc<Event>>>,
+}
+
+impl Context {
+    /// The living event with this id.
+    async fn event(&self, id: &str) -> Result<Rc<Event>, Problem> {
+        let event = directory::find(&self.env, id).await?;
+        self.event.replace(Some(Rc::clone(&event)));
+        Ok(event)
+    }
+
+    /// Lets the call pass if it carries a secret of this role: 401 without a known one, 403 with one of another role.
+    fn require(&self, role: Role) -> Result<(), Problem> {
+        let unauthorized =
+            || Problem::new(Slug::Unauthorized, "send a key of the right role as 'Authorization: Bearer …'");
+        let secret = self.call.bearer().ok_or_else(unauthorized)?;
+        match self.deployment.keyring.check(&secret, role) {
+            (_, true) => Ok(()),
+            (true, false) => Err(Problem::new(
+                Slug::Forbidden,
+                "this key has another role; use one of the role that this route is for",
+            )),
+            (false, false) => Err(unauthorized()),
+        }
+    }
+
+    /// The body's fields, for a caller of this role.
+    async fn fields_for(&self, role: Role) -> Result<Fields, Problem> {
+        self.require(role)?;
+        Ok(Fields(self.call.object(false).await?))
+    }
+}
+
+/// A problem for an object that gave no answer.
+fn no_answer(error: CallError, event: &str) -> Problem {
+    match error {
+        CallError::Absent => Problem::unknown_event(event),
+        CallError::Overloaded => Problem::overloaded(),
+        CallError::Unavailable(detail) => {
+            worker::console_warn!("{event}: {detail}");
+            Problem::overloaded()
+        }
+    }
+}
+
+/// Answers a request.
+pub async fn answer(raw: web_sys::Request, env: Env) -> Result<web_sys::Response, worker::Error> {
+    let call = Call::new(raw);
+    let request_id = request_id(&call);
+    let head = call.head;
+    let deployment = match Deployment::get(&env).await {
+        Ok(deployment) => deployment,
+        Err(error) => {
+            worker::console_error!("configuration: {error}");
+            let problem =
+                Problem::new(Slug::Internal, "this deployment is not configured; its log says what is missing");
+            return Reply::from(problem).into_response(&request_id, head);
+        }
+    };
+    let context = Context { env, deployment, call, event: RefCell::new(None) };
+    let mut reply = route(&context).await.unwrap_or_else(Reply::from);
+    allow_origin(&context, &mut reply);
+    reply.into_response(&request_id, head)
+}
+
+async fn route(c: &Context) -> Result<Reply, Problem> {
+    let path = c.call.path.strip_prefix(c.deployment.prefix.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    let segments: Vec<&str> = path.ok_or_else(not_found)?.split('/').collect();
+    let method = c.call.method.as_str();
+    if method == "OPTIONS" {
+        return Ok(preflight(c).await);
+    }
+    match (segments.as_slice(), method) {
+        (["status"], "GET") => status::status(c).await,
+        (["enter"], "POST") => enter::enter(c).await,
+        (["claim"], "POST") => session::claim(c).await,
+        (["renew"], "POST") => session::renew(c).await,
+        (["leave"], "POST") => session::leave(c).await,
+        (["events", id], "GET") => board::board(c, id).await,
+        (["events", id, "wait"], "GET") => page::page(c, id).await,
+        (["assets", name], "GET") => page::asset(c, name),
+        (["jwks.json"], "GET") => keys::jwks(c),
+        (["healthz"], "GET") => keys::healthz(),
+        (["verify"], "GET") => origin::verify(c).await,
+        (["complete"], "POST") => origin::complete(c).await,
+        (["admin", "events"], "GET") => admin::list(c).await,
+        (["admin", "events", id], "GET") => admin::read(c, id).await,
+        (["admin", "events", id], "PUT") => admin::put(c, id).await,
+        (["admin", "events", id], "PATCH") => admin::patch(c, id).await,
+        (["admin", "events", id], "DELETE") => admin::delete(c, id).await,
+        (["admin", "events", id, "stats"], "GET") => admin::stats(c, id).await,
+        (["relay", "events"], "GET") => relay::events(c).await,
+        (["relay", "lease"], "POST") => relay::lease(c).await,
+        (["relay", "lease", "renew"], "POST") => relay::renew(c).await,
+        (["relay", "lease", "release"], "POST") => relay::release(c).await,
+        (["relay", "drain"], "POST") => relay::drain(c).await,
+        (["relay", "ack"], "POST") => relay::ack(c).await,
+        (known, _) => Err(allowed(known).map_or_else(not_found, |allow| Problem {
+            allow: Some(allow),
+            ..Problem::new(Slug::MethodNotAllowed, format!("use {allow}"))
+        })),
+    }
+}
+
+/// The methods of a path; none if there is no such path.
+fn allowed(segments: &[&str]) -> Option<&'static str> {
+    match segments {
+        ["admin", "events", _] => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ["status" | "jwks.json" | "healthz" | "verify"]
+        | ["events" | "assets", _]
+        | ["events", _, "wait"]
+        | ["admin" | "relay", "events"]
+        | ["admin", "events", _, "stats"] => Some("GET, HEAD, OPTIONS"),
+        ["enter" | "claim" | "renew" | "leave" | "complete"]
+        | ["relay", "lease" | "drain" | "ack"]
+        | ["relay", "lease", "renew" | "release"] => Some("POST, OPTIONS"),
+        _ => None,
+    }
+}
+
+fn not_found() -> Problem {
+    Problem::new(Slug::NotFound, "no such path; see the API description (docs/openapi.yaml)")
+}
+
+/// The caller's id for this request, if it is a plain one, or a new one.
+fn request_id(call: &Call) -> String {
+    let plain = |id: &String| {
+        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    call.header("x-request-id").filter(plain).unwrap_or_else(|| {
+        let part = || (worker::js_sys::Math::random() * f64::from(u32::MAX)) as u32;
+        format!("{:08x}{:08x}", part(), part())
+    })
+}
+
+/// The origin of a page elsewhere that made this call.
+fn foreign_origin(call: &Call) -> Option<String> {
+    call.header("origin").filter(|origin| *origin != call.origin)
+}
+
+/// Admits a page's origin that any living event lists; the call itself is held to its own event's list.
+async fn preflight(c: &Context) -> Reply {
+    let reply = Reply::empty(204).with("vary", "Origin");
+    let Some(origin) = foreign_origin(&c.call) else { return reply };
+    if !directory::lists_origin(&c.env, &origin).await {
+        return reply;
+    }
+    reply
+        .with("access-control-allow-origin", origin)
+        .with("access-control-allow-methods", "GET, HEAD, POST")
+        .with("access-control-allow-headers", "Authorization, Ropeline-Visitor, Content-Type")
+        .with("access-control-max-age", "600")
+}
+
+fn allow_origin(c: &Context, reply: &mut Reply) {
+    let event = c.event.borrow();
+    let Some(event) = event.as_ref().filter(|event| !event.settings.allowed_origins.is_empty()) else { return };
+    reply.headers.push(("vary", "Origin".to_owned()));
+    if let Some(origin) = foreign_origin(&c.call).filter(|origin| event.settings.allowed_origins.contains(origin)) {
+        reply.headers.push(("access-control-allow-origin", origin));
+        reply.headers.push(("access-control-expose-headers", "Retry-After, X-Request-Id".to_owned()));
+    }
+}

@@ -1,0 +1,115 @@
+//! `POST /queue/claim`, `/queue/renew`, `/queue/leave`: what the holder of a place may do with it.
+
+use std::rc::Rc;
+
+use ropeline_queue::wire::OpAnswer;
+
+use super::places::Answer;
+use super::{Context, no_answer};
+use crate::boards;
+use crate::credentials::{self, Holder};
+use crate::directory::Event;
+use crate::http::cookies::{self, Purpose};
+use crate::http::problem::{Problem, Slug};
+use crate::http::reply::Reply;
+use crate::http::request::Fields;
+use crate::objects::call::{Address, call, lane_name};
+use crate::objects::command::{Asked, LaneCommand};
+
+/// 200 admitted with a pass; 202 called, ask again; 409 not your turn; 410 over.
+pub async fn claim(c: &Context) -> Result<Reply, Problem> {
+    let (event, holder) = holder(c).await?;
+    let Holder { sub, number, .. } = holder;
+    match ask(c, &event, &holder, LaneCommand::Claim { sub, number }).await? {
+        OpAnswer::Waiting => Err(not_your_turn()),
+        answer @ OpAnswer::Called => place(c, &event, &holder, answer, 202).await,
+        answer => settled(c, &event, &holder, answer).await,
+    }
+}
+
+/// 200 with a new pass, as long as the session lasts.
+pub async fn renew(c: &Context) -> Result<Reply, Problem> {
+    let (event, holder) = holder(c).await?;
+    let Holder { sub, number, .. } = holder;
+    match ask(c, &event, &holder, LaneCommand::Renew { sub, number }).await? {
+        OpAnswer::Waiting | OpAnswer::Called => Err(not_your_turn()),
+        OpAnswer::RenewalDisabled => Err(Problem::new(
+            Slug::Forbidden,
+            "sessions of this event cannot be renewed; finish before session_expires_at",
+        )),
+        answer => settled(c, &event, &holder, answer).await,
+    }
+}
+
+/// 204, also when repeated.
+pub async fn leave(c: &Context) -> Result<Reply, Problem> {
+    let (event, holder) = holder(c).await?;
+    let Holder { sub, number, .. } = holder;
+    match ask(c, &event, &holder, LaneCommand::Leave { sub, number }).await {
+        Ok(_) => {}
+        // The visitor has another place by now: this one is over.
+        Err(problem) if problem.slug == Slug::PlaceLeft => {}
+        Err(problem) => return Err(problem),
+    }
+    let reply = Reply::empty(204);
+    if holder.by_cookie {
+        return Ok(reply.cookie(cookies::set(&c.deployment, Purpose::Pass, event.id.as_str(), "", 0)));
+    }
+    Ok(reply)
+}
+
+/// The event and the proven holder of a place in it.
+async fn holder(c: &Context) -> Result<(Rc<Event>, Holder), Problem> {
+    let mut fields = Fields(c.call.object(true).await?);
+    let event = fields.maybe_text("event")?;
+    fields.done()?;
+    let Some(id) = event.or_else(|| credentials::event_of_bearer(&c.call)) else {
+        return Err(if c.call.bearer().is_some() {
+            Problem::new(Slug::TicketInvalid, "the bearer is no ticket; use the one that enter gave")
+        } else {
+            Problem::field(Slug::MalformedRequest, "event", "say which event: {\"event\": \"…\"}")
+        });
+    };
+    let event = c.event(&id).await?;
+    let holder = credentials::holder(&c.deployment, &c.call, &event).await?;
+    Ok((event, holder))
+}
+
+async fn ask(c: &Context, event: &Event, holder: &Holder, command: LaneCommand) -> Result<OpAnswer, Problem> {
+    let name = lane_name(event.id.as_str(), holder.sub.lane(event.settings.lanes));
+    let asked = call::<Asked>(&c.env, Address::lane(&name), &command).await;
+    match asked.map_err(|error| no_answer(error, event.id.as_str()))? {
+        Asked::Answer { answer } => Ok(answer),
+        Asked::Unknown => Err(place_left()),
+    }
+}
+
+async fn settled(c: &Context, event: &Event, holder: &Holder, answer: OpAnswer) -> Result<Reply, Problem> {
+    match answer {
+        OpAnswer::Left => Err(place_left()),
+        OpAnswer::Admitted { .. } => place(c, event, holder, answer, 200).await,
+        _ => Err(Problem::new(
+            Slug::SessionEnded,
+            "the session is over; enter with \"again\": true takes a new place at the end of the line",
+        )),
+    }
+}
+
+async fn place(c: &Context, event: &Event, holder: &Holder, answer: OpAnswer, status: u16) -> Result<Reply, Problem> {
+    let board = boards::get(&c.env, event).await?;
+    let mut place = Answer::new(c, event, &board, holder.number, 0, holder.by_cookie);
+    place.said(answer, holder.sub).await?;
+    place.keeps_ticket(holder.ticket_exp);
+    place.reply(status)
+}
+
+fn not_your_turn() -> Problem {
+    Problem::retry(Slug::NotYourTurn, 2, "wait until status says 'called'; your place is kept")
+}
+
+fn place_left() -> Problem {
+    Problem::new(
+        Slug::PlaceLeft,
+        "this place is over; enter with \"again\": true takes a new one at the end of the line",
+    )
+}

@@ -1,0 +1,39 @@
+//! `GET /queue/status`: where am I. Answered from the board, without any object.
+
+use ropeline_queue::Number;
+
+use super::Context;
+use super::places::Answer;
+use crate::boards;
+use crate::credentials::{self, Proof};
+use crate::http::cookies::{self, Purpose};
+use crate::http::problem::{Problem, Slug};
+use crate::http::reply::Reply;
+use crate::tokens;
+
+/// 200 *place* with `waiting`, `called`, or `admitted` when a valid pass comes along.
+pub async fn status(c: &Context) -> Result<Reply, Problem> {
+    let named = c.call.query("event").map(str::to_owned).or_else(|| credentials::event_of_bearer(&c.call));
+    let Some(id) = named else {
+        return Err(Problem::field(Slug::MalformedRequest, "event", "say which event: ?event=…"));
+    };
+    let event = c.event(&id).await?;
+    let ticket = credentials::ticket(&c.deployment, &c.call, &event, Proof::Mac).await?;
+    let number = Number(ticket.claims.num);
+    let seen_name = cookies::name(&c.deployment, Purpose::Seen, event.id.as_str());
+    let told = |text: &str| text.parse::<u64>().unwrap_or(0);
+    let seen = c.call.query("seen").map_or(0, told).max(c.call.cookie(&seen_name).map_or(0, told));
+    let board = boards::get(&c.env, &event).await?;
+    let mut answer = Answer::new(c, &event, &board, number, seen, ticket.by_cookie);
+    if let Ok(pass) = credentials::pass(&c.deployment, &c.call, &event, false).await
+        && pass.num == ticket.claims.num
+    {
+        answer.shown_pass(pass.seq, pass.exp);
+    }
+    if tokens::is_due(ticket.claims.exp) {
+        answer.new_ticket(ticket.claims.sub).await?;
+    } else {
+        answer.keeps_ticket(ticket.claims.exp);
+    }
+    answer.reply(200)
+}

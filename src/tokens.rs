@@ -1,0 +1,77 @@
+//! Tickets and passes as this deployment makes them.
+
+use ropeline_queue::{Number, Seq, Subject, UnixMillis};
+use ropeline_ticket::claims::{PASS_TYP, PassClaims, TICKET_TYP, TicketClaims, pass_jti};
+
+use crate::deployment::Deployment;
+use crate::directory::Event;
+use crate::http::problem::Problem;
+
+/// How long a ticket of an event without an end lasts, seconds.
+pub const TICKET_SECONDS: u64 = 24 * 60 * 60;
+/// A poll gets a new ticket when that lasts this much longer, seconds.
+const REISSUE_SECONDS: u64 = 10 * 60;
+
+/// A token and when it ends, seconds since 1970.
+pub struct Token {
+    /// Compact JWS.
+    pub text: String,
+    /// `exp`.
+    pub exp: u64,
+}
+
+/// The Worker's time, seconds since 1970. It dates tokens; it orders nothing.
+pub fn now_seconds() -> u64 {
+    worker::Date::now().as_millis() / 1_000
+}
+
+/// A ticket for this place.
+pub async fn ticket(deployment: &Deployment, event: &Event, sub: String, number: Number) -> Result<Token, Problem> {
+    let iat = now_seconds();
+    let exp = iat + TICKET_SECONDS;
+    let issuer = &deployment.issuer;
+    let mut claims = TicketClaims {
+        iss: issuer.clone(),
+        aud: issuer.clone(),
+        sub,
+        evt: event.id.to_string(),
+        num: number.get(),
+        iat,
+        exp,
+        jti: String::new(),
+    };
+    claims.jti = deployment.mac.jti(&claims);
+    let text = deployment.keys.sign(TICKET_TYP, &claims).await.map_err(Problem::internal)?;
+    Ok(Token { text, exp })
+}
+
+/// Whether a ticket made now would last long enough to be worth it.
+pub fn is_due(exp: u64) -> bool {
+    now_seconds() + TICKET_SECONDS >= exp + REISSUE_SECONDS
+}
+
+/// The pass of this admission. Every pass of it has the same `jti`.
+pub async fn pass(
+    deployment: &Deployment,
+    event: &Event,
+    sub: Subject,
+    number: Number,
+    seq: Seq,
+    session_expires_at: UnixMillis,
+) -> Result<Token, Problem> {
+    // Rounded down: the slot is kept 30 s beyond the session's end, so also beyond what a verifier's leeway gives.
+    let exp = session_expires_at.second();
+    let claims = PassClaims {
+        iss: deployment.issuer.clone(),
+        aud: event.settings.audience.clone(),
+        sub: sub.to_string(),
+        evt: event.id.to_string(),
+        num: number.get(),
+        seq: seq.get(),
+        iat: now_seconds().min(exp),
+        exp,
+        jti: pass_jti(event.id.as_str(), seq.get()),
+    };
+    let text = deployment.keys.sign(PASS_TYP, &claims).await.map_err(Problem::internal)?;
+    Ok(Token { text, exp })
+}
