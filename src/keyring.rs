@@ -56,7 +56,8 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`], which never holds what was read.
     pub fn from_json(json: &str) -> Result<Self, KeyringError> {
-        let lists: Lists = serde_json::from_str(json).map_err(|_| KeyringError::Malformed)?;
+        let object: serde_json::Map<_, _> = serde_json::from_str(json).map_err(|_| KeyringError::Malformed)?;
+        let lists = Lists::deserialize(serde_json::Value::Object(object)).map_err(|_| KeyringError::Malformed)?;
         let mut hashes = Vec::new();
         for (role, name, list) in [
             (Role::Admin, "admin", lists.admin),

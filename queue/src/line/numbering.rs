@@ -28,6 +28,10 @@ impl Line {
                 _ => Numbering::Conflict,
             };
         }
+        if m.k < row.k {
+            // A copy that was long under way: its lane has the outcome and has moved on, so nobody listens to this answer.
+            return Numbering::Stale;
+        }
         if m.k != row.k + 1 {
             return Numbering::Conflict;
         }

@@ -1,0 +1,148 @@
+//! Builds what runs: the Worker bundles with `worker-build`, the native programs
+//! with cargo. Cargo decides what to compile; the steps after it are skipped
+//! while the compiled module and the tools are the same.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use crate::tools::{self, Tools};
+use crate::ui::Ui;
+use crate::{paths, process};
+
+/// One package that becomes a Worker.
+struct Target {
+    /// For the person who waits.
+    what: &'static str,
+    /// Where its `Cargo.toml` is, from the root.
+    dir: &'static str,
+    /// The compiled module's name.
+    module: &'static str,
+    /// Where the bundle goes.
+    bundle: PathBuf,
+}
+
+/// Builds the product's Worker, for release, into `build/`.
+///
+/// # Errors
+/// When a step fails; its output has been shown.
+pub fn worker(ui: &Ui, tools: &Tools) -> Result<PathBuf> {
+    build(
+        ui,
+        tools,
+        &Target { what: "the Worker", dir: "", module: "ropeline_edge.wasm", bundle: paths::worker_bundle() },
+    )
+}
+
+/// Builds the two ceilings in `tests/bench`, as the product is built.
+///
+/// # Errors
+/// As [`worker`].
+pub fn ceilings(ui: &Ui, tools: &Tools) -> Result<PathBuf> {
+    build(
+        ui,
+        tools,
+        &Target {
+            what: "the ceilings of the benchmark",
+            dir: "tests/bench",
+            module: "ropeline_bench.wasm",
+            bundle: paths::bench_bundle(),
+        },
+    )
+}
+
+/// The native programs that `up` and the end-to-end tests start.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// `ropeline-relay`.
+    pub relay: PathBuf,
+    /// `ropeline-shop`.
+    pub shop: PathBuf,
+}
+
+impl Programs {
+    /// Where cargo puts them, whether they are built or not.
+    #[must_use]
+    pub fn built() -> Self {
+        let dir = paths::target().join("debug");
+        Self { relay: dir.join("ropeline-relay"), shop: dir.join("ropeline-shop") }
+    }
+}
+
+/// Builds the relay and the shop.
+///
+/// # Errors
+/// When cargo fails; its output has been shown.
+pub fn programs(ui: &Ui) -> Result<Programs> {
+    ui.step("build: the relay and the shop");
+    process::run(
+        "cargo build",
+        tools::cargo().args(["build", "--quiet", "--bins"]).args(["-p", "ropeline-relay", "-p", "ropeline-shop"]),
+    )?;
+    Ok(Programs::built())
+}
+
+fn build(ui: &Ui, tools: &Tools, target: &Target) -> Result<PathBuf> {
+    let dir = paths::root().join(target.dir);
+    ui.step(format!("build: {}", target.what));
+    process::run(
+        "cargo build",
+        tools::cargo()
+            .args(["build", "--quiet", "--lib", "--release"])
+            .args(["--target", "wasm32-unknown-unknown"])
+            // As worker-build sets it, or the two would compile past each other.
+            .env("WASM_BINDGEN_USE_JS_SYS", "1")
+            .current_dir(&dir),
+    )?;
+    let module = paths::target().join("wasm32-unknown-unknown/release").join(target.module);
+    let made_from = fingerprint(&module, tools)?;
+    let stamp = paths::tools().join("stamps").join(target.module);
+    let is_there = ["index.js", "index_bg.wasm"].iter().all(|file| target.bundle.join(file).is_file());
+    if is_there && std::fs::read_to_string(&stamp).is_ok_and(|found| found == made_from) {
+        return Ok(target.bundle.clone());
+    }
+
+    let mut command = Command::new(&tools.worker_build);
+    command.arg("--release").arg("--out-dir").arg(&target.bundle).env("PATH", tools.path()).current_dir(&dir);
+    // With these worker-build downloads nothing. What the user has set wins.
+    for (name, path) in
+        [("WASM_BINDGEN_BIN", &tools.wasm_bindgen), ("WASM_OPT_BIN", &tools.wasm_opt), ("ESBUILD_BIN", &tools.esbuild)]
+    {
+        if std::env::var_os(name).is_none_or(|value| value.is_empty()) {
+            command.env(name, path);
+        }
+    }
+    let log = paths::tools().join("logs/worker-build.log");
+    process::run_logged("worker-build", &mut command, &log)?;
+    // Compiled again by worker-build, with the same outcome; hash what it used.
+    std::fs::create_dir_all(paths::tools().join("stamps"))?;
+    std::fs::write(&stamp, fingerprint(&module, tools)?)?;
+    let size = std::fs::metadata(target.bundle.join("index_bg.wasm"))?.len();
+    ui.note(format!("{} ({} KB wasm)", relative(&target.bundle), size / 1024));
+    Ok(target.bundle.clone())
+}
+
+/// The module and the tools that make a bundle of it. A tool's version is in
+/// the stamps of [`Tools`]; one of the user's own counts by its path.
+fn fingerprint(module: &Path, tools: &Tools) -> Result<String> {
+    let mut hash = Sha256::new();
+    hash.update(std::fs::read(module).with_context(|| format!("cannot read {}", module.display()))?);
+    for name in ["WASM_BINDGEN_BIN", "WASM_OPT_BIN", "ESBUILD_BIN"] {
+        hash.update(std::env::var(name).unwrap_or_default());
+        hash.update([0]);
+    }
+    let stamps = paths::tools().join("stamps");
+    for name in ["wasm-bindgen-cli", "worker-build", "npm"] {
+        hash.update(std::fs::read(stamps.join(name)).unwrap_or_default());
+        hash.update([0]);
+    }
+    hash.update(tools.worker_build.as_os_str().as_encoded_bytes());
+    Ok(tools::hex(&hash.finalize()))
+}
+
+fn relative(path: &Path) -> String {
+    let path = path.strip_prefix(paths::root()).unwrap_or(path);
+    path.display().to_string()
+}

@@ -1,0 +1,34 @@
+//! Developer commands of Ropeline, and the parts they are made of.
+//!
+//! The binary (`cargo xtask`) is a thin shell around this library; the
+//! end-to-end tests use the same library to start the real parts.
+//!
+//! * [`ui`] tells what is going on; [`paths`] knows where everything lies;
+//!   [`process`] starts programs that never outlive us.
+//! * [`tools`] installs what a build needs under `target/tools`; [`bundle`]
+//!   builds the Workers and the native programs.
+//! * [`kafka`], [`workerd`] and [`services`] start a broker, a Worker, the relay
+//!   and the shop; [`keys`] makes the secrets they share; [`stack`] puts all of
+//!   them together.
+//! * [`http`] is a small HTTP/1.1 client, used by [`api`] (the calls we make
+//!   to Ropeline), by [`crowd`] (simulated visitors) and by [`mod@bench`].
+//! * [`up`], [`mod@test`] and [`mod@bench`] are the commands that are more than a call.
+
+pub mod api;
+pub mod bench;
+pub mod bundle;
+pub mod crowd;
+pub mod http;
+pub mod kafka;
+pub mod keys;
+pub mod paths;
+pub mod process;
+pub mod services;
+pub mod stack;
+pub mod test;
+pub mod tools;
+pub mod ui;
+pub mod up;
+pub mod workerd;
+
+pub use process::{free_port, port_is_free};

@@ -1,0 +1,52 @@
+//! `cargo xtask`: the developer's commands.
+#![allow(missing_docs)]
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::bundle;
+use xtask::tools::{self, Tools};
+use xtask::ui::Ui;
+
+/// Developer commands of Ropeline.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the Worker's release bundle into build/, installing what that needs under target/tools
+    Build,
+    /// Start everything (Kafka, Worker, relay, shop) with a demo event and a crowd; Ctrl-C stops it
+    Up(xtask::up::Options),
+    /// Run all tests, or one part of them, and count them
+    Test(xtask::test::Options),
+    /// Measure enter and status beside the ceilings of the platform, on this machine
+    Bench(xtask::bench::Options),
+    /// Print fresh secrets for a deployment (wrangler secret put)
+    Keys,
+    /// Generate load; `bench` runs it in a process of its own
+    #[command(hide = true)]
+    Load(xtask::bench::load::Options),
+}
+
+fn main() -> Result<()> {
+    let ui = Ui::new();
+    match Arguments::parse().command {
+        Command::Build => {
+            xtask::process::stop_children_on_signals()?;
+            tools::check_prerequisites(false)?;
+            let tools = Tools::ensure(&ui)?;
+            bundle::worker(&ui, &tools)?;
+            ui.step("build/ is ready");
+            Ok(())
+        }
+        Command::Up(options) => xtask::up::run(&ui, &options),
+        Command::Test(options) => xtask::test::run(&ui, &options),
+        Command::Bench(options) => xtask::bench::run(&ui, &options),
+        Command::Keys => xtask::keys::print(),
+        Command::Load(options) => xtask::bench::load::run(&options),
+    }
+}
