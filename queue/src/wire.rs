@@ -35,7 +35,7 @@ pub struct Exchange {
 
 /// One wish of one visitor with a place, or of the origin. Every one of them may be repeated without harm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Let me in, if it is my turn and there is room.
     Claim {
@@ -70,7 +70,7 @@ pub enum Op {
 
 /// What became of the places wanted in an [`Exchange`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "numbering", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Numbering {
     /// None were wanted.
     None,
@@ -96,7 +96,7 @@ pub enum Numbering {
 
 /// Why a line gives no numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "why", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// `max_line_length` would be passed. The first `room` of the batch may ask again.
     LineFull {
@@ -109,7 +109,7 @@ pub enum Refusal {
 
 /// The answer to one [`Op`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum OpAnswer {
     /// The position is beyond the frontier.
     Waiting,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// To the registry, the one object that lists a deployment's events.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "cmd", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum RegistryCommand {
     /// Everything a Worker needs of the living events, unless it has this version already. → [`Listing`]
     List { known: Option<u64> },
@@ -51,7 +51,7 @@ pub struct EventEntry {
 
 /// What the registry knows of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Reservation {
     /// Nobody has used it.
     Unknown,
@@ -74,7 +74,7 @@ pub struct Told {
 
 /// To a lane.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "cmd", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum LaneCommand {
     /// Makes the lane, where the caller is or hints. → `true`
     Create { event: EventId, lane: LaneId },
@@ -96,7 +96,7 @@ pub enum LaneCommand {
 
 /// A lane's answer to enter.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Entered {
     /// The visitor has this place.
     Place {
@@ -113,7 +113,7 @@ pub enum Entered {
 
 /// A lane's answer about a place that its caller has a ticket for.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Asked {
     /// The line's answer.
     Answer { answer: OpAnswer },
@@ -123,7 +123,7 @@ pub enum Asked {
 
 /// To a line.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "cmd", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum LineCommand {
     /// Makes the line, or (one that has given no number yet) takes these settings. → [`Configuring`]
     Create { event: EventId, settings: Settings },
@@ -152,14 +152,13 @@ pub enum LineCommand {
         /// The relay's lease.
         epoch: Epoch,
         /// What is in Kafka.
-        #[serde(flatten)]
         ack: Ack,
     },
 }
 
 /// What became of settings.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Configuring {
     /// They are these now.
     Done { configured: Configured },
@@ -171,7 +170,7 @@ pub enum Configuring {
 
 /// What became of a relay's wish.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Log<T> {
     /// Done.
     Done { answer: T },
