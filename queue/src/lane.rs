@@ -310,13 +310,15 @@ impl Lane {
             Refusal::LineFull { room } => room,
             Refusal::Moved => 0,
         };
-        let keep = usize::try_from(room).unwrap_or(usize::MAX).min(batch.order.len().saturating_sub(1));
+        let mut keep = usize::try_from(room).unwrap_or(usize::MAX).min(batch.order.len().saturating_sub(1));
+        if self.open.order.is_empty() {
+            self.open.lanes = batch.lanes;
+        } else if self.open.lanes != batch.lanes {
+            // Those who came meanwhile believe in another number of lanes: one batch cannot speak for both.
+            keep = 0;
+        }
         for subject in batch.order.split_off(keep) {
             batch.wakes(&subject, &Wake::Refused(reason), wakes);
-        }
-        // Whoever came by another number of lanes meanwhile finds the batch taken and asks again.
-        if !batch.order.is_empty() && self.open.order.is_empty() {
-            self.open.lanes = batch.lanes;
         }
         while let Some(subject) = batch.order.pop_back() {
             let waiters = batch.waiters.remove(&subject).unwrap_or_default();

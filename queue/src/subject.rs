@@ -101,8 +101,11 @@ mod tests {
 
     #[test]
     fn the_subject_is_the_head_of_the_hmac() {
-        // printf KEY | openssl dgst -sha256 -mac HMAC -macopt hexkey:0707…07 | head -c 32
+        // printf KEY | openssl dgst -sha256 -mac HMAC -macopt hexkey:0707…07 says 90075b4c2962f54a07bbed6d2d42af84…, and so does
+        // Python's hmac; base64url of these 16 bytes:
         let subject = Subject::of_visitor(&[7; 32], KEY).unwrap();
+        assert_eq!(subject.to_string(), "kAdbTCli9UoHu-1tLUKvhA");
+        assert_eq!(subject.lane(256), LaneId(0x4c), "the fourth byte");
         assert_eq!(Subject::parse(&subject.to_string()), Ok(subject));
         assert_eq!(subject.to_string().len(), SUBJECT_TEXT_LEN);
         assert_ne!(subject, Subject::of_visitor(&[8; 32], KEY).unwrap(), "the salt counts");

@@ -3,20 +3,35 @@
 //! The runtime has no hang detection (an object that panicked hangs its caller), so no call waits longer than its bound.
 //! `.retryable` errors are tried twice more on a new stub, so that a deploy is not seen by most visitors; `.overloaded` ones
 //! never, since that would make it worse.
+//!
+//! A call is most of what an `enter` costs, so it goes as directly as the runtime allows: namespaces and ids are kept by the isolate,
+//! a short command travels in the address and a short answer in a header ([`super::reply`]), which saves a stream and a promise
+//! on each side.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use futures_util::future::{Either, select};
-use serde::Serialize;
+use ropeline_queue::LaneId;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use worker::js_sys::Reflect;
-use worker::wasm_bindgen::JsValue;
-use worker::{Delay, Env, Method, Request, RequestInit, Stub};
+use worker::js_sys::{JsString, Object, Reflect};
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::web_sys::{Request, RequestInit, Response};
+use worker::worker_sys::types::{DurableObject, DurableObjectId, DurableObjectNamespace};
+use worker::{Delay, Env};
+
+use super::command::Command;
+use super::reply::ANSWER;
 
 /// How long a Worker waits for an object.
 pub const CALL_BOUND: Duration = Duration::from_secs(10);
 const RETRIES: usize = 2;
+/// Ids kept at most by an isolate: 256 lanes of some events, and their lines.
+const MOST_IDS: usize = 4_096;
 
 /// Why an object gave no answer.
 #[derive(Debug, Error)]
@@ -61,18 +76,55 @@ impl<'a> Address<'a> {
     pub const fn near(self, location_hint: Option<&'a str>) -> Self {
         Self { location_hint, ..self }
     }
+}
 
-    fn stub(&self, env: &Env) -> Result<Stub, worker::Error> {
-        let namespace = env.durable_object(self.binding)?;
-        match self.location_hint {
-            Some(hint) => namespace.get_by_name_with_location_hint(self.name, hint),
-            None => namespace.get_by_name(self.name),
+/// The name of a lane.
+pub fn lane_name(event: &str, lane: LaneId) -> String {
+    format!("{event}:{lane}")
+}
+
+/// What an isolate keeps of the bindings. A stub belongs to one request; namespaces and ids do not.
+#[derive(Default)]
+struct Bindings {
+    namespaces: HashMap<&'static str, DurableObjectNamespace>,
+    ids: HashMap<(&'static str, String), DurableObjectId>,
+}
+
+thread_local! {
+    static BINDINGS: RefCell<Bindings> = RefCell::default();
+}
+
+impl Bindings {
+    fn stub(&mut self, env: &Env, to: Address<'_>) -> Result<DurableObject, JsValue> {
+        if !self.namespaces.contains_key(to.binding) {
+            let namespace = Reflect::get(env, &JsValue::from(to.binding))?;
+            if namespace.is_undefined() {
+                return Err(JsValue::from(format!("the binding {} is missing", to.binding)));
+            }
+            self.namespaces.insert(to.binding, namespace.unchecked_into());
+        }
+        let namespace = self.namespaces.get(to.binding).ok_or(JsValue::UNDEFINED)?;
+        let key = (to.binding, to.name.to_owned());
+        if !self.ids.contains_key(&key) {
+            if self.ids.len() >= MOST_IDS {
+                self.ids.clear();
+            }
+            self.ids.insert(key.clone(), namespace.id_from_name(to.name)?);
+        }
+        let id = self.ids.get(&key).ok_or(JsValue::UNDEFINED)?;
+        match to.location_hint {
+            None => namespace.get(id),
+            Some(hint) => {
+                let options = Object::new();
+                Reflect::set(&options, &"locationHint".into(), &hint.into())?;
+                namespace.get_with_options(id, &options)
+            }
         }
     }
 }
 
 /// Sends a command and reads its answer, within [`CALL_BOUND`].
-pub async fn call<A: DeserializeOwned>(env: &Env, to: Address<'_>, command: &impl Serialize) -> Result<A, CallError> {
+pub async fn call<A: DeserializeOwned>(env: &Env, to: Address<'_>, command: &impl Command) -> Result<A, CallError> {
     within(CALL_BOUND, ask(env, to, command, RETRIES)).await
 }
 
@@ -80,14 +132,14 @@ pub async fn call<A: DeserializeOwned>(env: &Env, to: Address<'_>, command: &imp
 pub async fn call_once<A: DeserializeOwned>(
     env: &Env,
     to: Address<'_>,
-    command: &impl Serialize,
+    command: &impl Command,
     bound: Duration,
 ) -> Result<A, CallError> {
     within(bound, ask(env, to, command, 0)).await
 }
 
 /// The first of the answer and the bound.
-pub async fn within<A>(bound: Duration, work: impl Future<Output = Result<A, CallError>>) -> Result<A, CallError> {
+async fn within<A>(bound: Duration, work: impl Future<Output = Result<A, CallError>>) -> Result<A, CallError> {
     let work = std::pin::pin!(work);
     match select(work, Delay::from(bound)).await {
         Either::Left((done, _)) => done,
@@ -95,28 +147,27 @@ pub async fn within<A>(bound: Duration, work: impl Future<Output = Result<A, Cal
     }
 }
 
-async fn ask<A: DeserializeOwned>(
+async fn ask<C: Command, A: DeserializeOwned>(
     env: &Env,
     to: Address<'_>,
-    command: &impl Serialize,
+    command: &C,
     mut retries: usize,
 ) -> Result<A, CallError> {
-    let body = serde_json::to_string(command).map_err(|error| CallError::Unavailable(error.to_string()))?;
+    let unreadable = |error: serde_json::Error| CallError::Unavailable(error.to_string());
+    let message = Message::new(command).map_err(unreadable)?;
     loop {
-        match once(env, to, &body).await {
-            Ok((200, text)) => {
-                return serde_json::from_str(&text).map_err(|error| CallError::Unavailable(error.to_string()));
-            }
+        match message.send(env, to).await {
+            Ok((200, text)) => return serde_json::from_str(&text).map_err(unreadable),
             Ok((404, _)) => return Err(CallError::Absent),
             Ok((503, _)) => return Err(CallError::Overloaded),
             Ok((status, text)) => return Err(CallError::Unavailable(format!("{status}: {text}"))),
             Err(error) => {
-                let (retryable, overloaded) = nature(&error);
-                if overloaded {
+                let flag = |name: &str| Reflect::get(&error, &name.into()).is_ok_and(|value| value.is_truthy());
+                if flag("overloaded") {
                     return Err(CallError::Overloaded);
                 }
-                if !retryable || retries == 0 {
-                    return Err(CallError::Unavailable(error.to_string()));
+                if !flag("retryable") || retries == 0 {
+                    return Err(CallError::Unavailable(format!("{error:?}")));
                 }
                 retries -= 1;
             }
@@ -124,24 +175,39 @@ async fn ask<A: DeserializeOwned>(
     }
 }
 
-async fn once(env: &Env, to: Address<'_>, body: &str) -> Result<(u16, String), worker::Error> {
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(JsValue::from(body)));
-    let request = Request::new_with_init("http://object/", &init)?;
-    let mut response = to.stub(env)?.fetch_with_request(request).await?;
-    Ok((response.status_code(), response.text().await?))
+/// A command as it goes out.
+enum Message {
+    /// In the address.
+    Url(String),
+    /// In the body.
+    Body(String),
 }
 
-/// (`.retryable`, `.overloaded`) of what the runtime threw.
-fn nature(error: &worker::Error) -> (bool, bool) {
-    let worker::Error::UnknownJsError { original, .. } = error else {
-        return (false, false);
-    };
-    let flag = |name: &str| Reflect::get(original, &JsValue::from(name)).is_ok_and(|value| value.is_truthy());
-    (flag("retryable"), flag("overloaded"))
-}
+impl Message {
+    fn new<C: Command>(command: &C) -> Result<Self, serde_json::Error> {
+        let json = serde_json::to_string(command)?;
+        if !C::IN_ADDRESS {
+            return Ok(Self::Body(json));
+        }
+        Ok(Self::Url(format!("http://object/?{}", Base64UrlUnpadded::encode_string(json.as_bytes()))))
+    }
 
-/// The name of a lane.
-pub fn lane_name(event: &str, lane: ropeline_queue::LaneId) -> String {
-    format!("{event}:{lane}")
+    async fn send(&self, env: &Env, to: Address<'_>) -> Result<(u16, String), JsValue> {
+        let stub = BINDINGS.with_borrow_mut(|bindings| bindings.stub(env, to))?;
+        let promise = match self {
+            Self::Url(url) => stub.fetch_with_str(url)?,
+            Self::Body(body) => {
+                let init = RequestInit::new();
+                init.set_method("POST");
+                init.set_body(&JsValue::from(body));
+                stub.fetch_with_request(&Request::new_with_str_and_init("http://object/", &init)?)?
+            }
+        };
+        let response: Response = JsFuture::from(promise).await?.unchecked_into();
+        if let Some(answer) = response.headers().get(ANSWER)? {
+            return Ok((response.status(), answer));
+        }
+        let text = JsFuture::from(response.text()?).await?;
+        Ok((response.status(), text.dyn_into::<JsString>().map(String::from)?))
+    }
 }

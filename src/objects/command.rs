@@ -7,6 +7,25 @@ use ropeline_queue::wire::{Configured, Exchange, OpAnswer, Refusal};
 use ropeline_queue::{Epoch, EventId, LaneId, Number, Seq, Settings, Subject, UnixMillis};
 use serde::{Deserialize, Serialize};
 
+/// A command, and how it travels.
+pub trait Command: Serialize {
+    /// In the address of the call, which costs less than a body; but logs show addresses, and they are short. So only what is
+    /// small and holds no secret.
+    const IN_ADDRESS: bool;
+}
+
+impl Command for RegistryCommand {
+    const IN_ADDRESS: bool = false;
+}
+
+impl Command for LaneCommand {
+    const IN_ADDRESS: bool = true;
+}
+
+impl Command for LineCommand {
+    const IN_ADDRESS: bool = false;
+}
+
 /// To the registry, the one object that lists a deployment's events.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,7 +10,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_channel::oneshot;
-use futures_util::future::{Either, select};
 use ropeline_queue::lane::{self as engine, LaneChange, LaneStep, WaiterId, Wake};
 use ropeline_queue::wire::{Board, Exchange, ExchangeReply, Op, OpAnswer};
 use ropeline_queue::{EventId, LaneId, Number, Subject};
@@ -24,7 +23,7 @@ use super::lane_store;
 use super::reply::{self, Refused};
 use super::sql::SqlError;
 
-const WAITER_BOUND: Duration = Duration::from_secs(8);
+const WAITER_BOUND_MS: f64 = 8_000.0;
 const EXCHANGE_BOUND: Duration = Duration::from_secs(5);
 const OVERLOADED_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE_MS: u64 = 2_000;
@@ -42,7 +41,8 @@ struct Inner {
     state: State,
     env: Env,
     memory: RefCell<Option<Memory>>,
-    waiters: RefCell<HashMap<WaiterId, oneshot::Sender<Wake>>>,
+    /// Who waits, and since when.
+    waiters: RefCell<HashMap<WaiterId, (f64, oneshot::Sender<Wake>)>>,
     next_waiter: Cell<WaiterId>,
     pumping: Cell<bool>,
     /// How many lanes the event has, as the last visitor's Worker said: for the pace of exchanges only.
@@ -237,7 +237,7 @@ impl Inner {
         this.next_waiter.set(waiter + 1);
         this.with(|memory| join(&mut memory.lane, waiter))?.map_err(|_| Refused::Overloaded)?;
         let (sender, receiver) = oneshot::channel();
-        this.waiters.borrow_mut().insert(waiter, sender);
+        this.waiters.borrow_mut().insert(waiter, (now_ms(), sender));
         if !this.pumping.replace(true) {
             let pump = Rc::clone(this);
             this.state.wait_until(async move {
@@ -245,12 +245,7 @@ impl Inner {
                 pump.pumping.set(false);
             });
         }
-        let wake = match select(receiver, Delay::from(WAITER_BOUND)).await {
-            Either::Left((wake, _)) => wake.unwrap_or(Wake::Unavailable),
-            Either::Right(_) => Wake::Unavailable,
-        };
-        this.waiters.borrow_mut().remove(&waiter);
-        Ok(wake)
+        Ok(receiver.await.unwrap_or(Wake::Unavailable))
     }
 
     /// Sends exchanges as long as there is something to say.
@@ -306,12 +301,23 @@ impl Inner {
                     Duration::from_millis((50_u64 << attempt.min(6)).min(LONGEST_PAUSE_MS))
                 }
             };
+            self.tell_those_who_waited_long(pause);
             Delay::from(pause).await;
             if self.memory.borrow().is_none() {
                 return Ok(false);
             }
         }
         Ok(false)
+    }
+
+    /// Nobody waits longer than the bound: whoever would, should the next attempt take all its time, is told now. A timer for
+    /// each waiter would do the same at the price of a timer for each waiter.
+    fn tell_those_who_waited_long(&self, pause: Duration) {
+        let ahead = (pause + EXCHANGE_BOUND).as_secs_f64() * 1_000.0;
+        let latest = now_ms() + ahead - WAITER_BOUND_MS;
+        let late = |(waiter, (since, _)): (&WaiterId, &(f64, _))| (*since < latest).then_some((*waiter, Wake::Unavailable));
+        let late: Vec<_> = self.waiters.borrow().iter().filter_map(late).collect();
+        self.wake(late);
     }
 
     fn with_lane<T>(&self, work: impl FnOnce(&mut engine::Lane) -> T) -> Option<T> {
@@ -341,7 +347,7 @@ impl Inner {
     fn wake(&self, wakes: Vec<(WaiterId, Wake)>) {
         let mut waiters = self.waiters.borrow_mut();
         for (waiter, wake) in wakes {
-            if let Some(sender) = waiters.remove(&waiter) {
+            if let Some((_, sender)) = waiters.remove(&waiter) {
                 // Who has gone needs no answer; the place is stored.
                 let _gone = sender.send(wake);
             }

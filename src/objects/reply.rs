@@ -1,13 +1,20 @@
-//! How an object answers: 200 with JSON, or a status that says why not.
+//! How an object reads its command and answers: 200 with JSON, or a status that says why not.
+//!
+//! A short answer goes into the header [`ANSWER`] instead of the body: reading a body costs a stream and a promise.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::js_sys::JsString;
+use base64ct::{Base64UrlUnpadded, Encoding};
 use worker::wasm_bindgen::JsCast;
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{Request, Response, ResponseInit};
+use worker::web_sys::{Headers, Request, Response, ResponseInit};
 
 use super::sql::SqlError;
+
+/// The header that carries a short answer.
+pub const ANSWER: &str = "ropeline-answer";
+const MOST_IN_HEADER: usize = 2_048;
 
 /// Why an object cannot answer.
 #[derive(Debug)]
@@ -31,6 +38,11 @@ impl From<SqlError> for Refused {
 /// Reads the command of a request.
 pub async fn command<C: DeserializeOwned>(request: &Request) -> Result<C, Refused> {
     let unreadable = |what: &str| Refused::UnknownCommand(what.to_owned());
+    let url = request.url();
+    if let Some((_, query)) = url.split_once('?') {
+        let json = Base64UrlUnpadded::decode_vec(query).map_err(|_| unreadable("the address is not base64url"))?;
+        return serde_json::from_slice(&json).map_err(|error| unreadable(&error.to_string()));
+    }
     let promise = request.text().map_err(|_| unreadable("no body"))?;
     let text = JsFuture::from(promise).await.map_err(|_| unreadable("the body broke off"))?;
     let text = text.dyn_into::<JsString>().map_err(|_| unreadable("no text"))?;
@@ -56,5 +68,11 @@ pub fn response(object: &str, outcome: Result<String, Refused>) -> Result<Respon
     };
     let init = ResponseInit::new();
     init.set_status(status);
+    if status == 200 && body.len() <= MOST_IN_HEADER && body.is_ascii() {
+        let headers = Headers::new()?;
+        headers.set(ANSWER, &body)?;
+        init.set_headers(&headers);
+        return Response::new_with_opt_str_and_init(None, &init).map_err(worker::Error::from);
+    }
     Response::new_with_opt_str_and_init(Some(&body), &init).map_err(worker::Error::from)
 }

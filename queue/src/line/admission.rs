@@ -109,7 +109,7 @@ impl Line {
         for op in ops {
             let Op::Claim { number, sub, entered_at } = *op else { continue };
             let position = number.position();
-            if position > self.head.frontier || self.gone.contains(position) {
+            if number == Number(0) || position > self.head.frontier || self.gone.contains(position) {
                 continue;
             }
             if !self.ready.contains(position) && sessions.of(number)?.is_some() {
@@ -242,7 +242,7 @@ impl Line {
         changes: &mut Changes,
     ) -> Result<OpAnswer, S::Error> {
         let position = number.position();
-        if number > self.head.last_number || self.gone.contains(position) {
+        if number == Number(0) || number > self.head.last_number || self.gone.contains(position) {
             return Ok(OpAnswer::Done);
         }
         match sessions.of(number)? {

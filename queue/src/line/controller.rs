@@ -40,6 +40,16 @@ impl Default for Controller {
 }
 
 impl Controller {
+    /// After a restart: the share is taken from what was stored of the last minute, so that it need not be learned anew.
+    #[must_use]
+    pub fn resumed(admitted: u64, called: u64) -> Self {
+        if called == 0 {
+            return Self::default();
+        }
+        let share = admitted as f64 / called as f64;
+        Self { show_rate: share.clamp(LEAST_SHOW_RATE, 1.0), ..Self::default() }
+    }
+
     /// Learns from batches whose ten seconds are over.
     pub fn advance(&mut self, clk: UnixMillis) {
         while let Some(batch) = self.batches.front() {
@@ -103,6 +113,14 @@ mod tests {
         controller.shown(Position(4));
         assert_eq!(controller.want(10, 1), 0);
         assert_eq!(controller.want(10, 0), 1, "one came and was let in: one more");
+    }
+
+    #[test]
+    fn a_restart_keeps_what_the_last_minute_shows() {
+        assert!((Controller::resumed(0, 0).show_rate() - 1.0).abs() < 1e-9);
+        assert!((Controller::resumed(5, 100).show_rate() - 0.05).abs() < 1e-9);
+        assert!((Controller::resumed(9, 3).show_rate() - 1.0).abs() < 1e-9);
+        assert!((Controller::resumed(0, 50).show_rate() - LEAST_SHOW_RATE).abs() < 1e-9);
     }
 
     #[test]

@@ -167,33 +167,30 @@ impl Line {
     ) -> Result<Step<Drained>, LogError<S::Error>> {
         self.catch_up(now);
         let mut row = self.leased(drain.epoch)?;
-        let given = match (&drain.topic, drain.partition) {
-            (Some(topic), Some(partition)) => Some(Target { topic: topic.clone(), partition }),
-            _ => None,
-        };
-        match (&row.target, given) {
-            (None, None) => {
-                return Err(LogError::Conflict("the first drain must name topic, partition and next_offset"));
-            }
-            (None, Some(target)) => {
-                let Some(next_offset) = drain.next_offset else {
-                    return Err(LogError::Conflict("the first drain must name topic, partition and next_offset"));
-                };
-                row.target = Some(target);
+        match (&row.target, &drain.topic, drain.partition, drain.next_offset) {
+            (None, Some(topic), Some(partition), Some(next_offset)) => {
+                row.target = Some(Target { topic: topic.clone(), partition });
                 row.next_offset = next_offset;
             }
-            (Some(pinned), Some(given)) if *pinned != given => {
-                return Err(LogError::Conflict(
-                    "this event's records go to another topic or partition since its first drain",
-                ));
+            (None, ..) => {
+                return Err(LogError::Conflict("the first drain must name topic, partition and next_offset"));
             }
-            (Some(_), _) => {}
+            (Some(pinned), topic, partition, _) => {
+                let same = topic.as_ref().is_none_or(|topic| *topic == pinned.topic)
+                    && partition.is_none_or(|partition| partition == pinned.partition);
+                if !same {
+                    return Err(LogError::Conflict(
+                        "this event's records go to another topic or partition since its first drain",
+                    ));
+                }
+            }
         }
         if let Some(ack) = drain.ack {
             row = acked(row, ack)?;
         }
-        if drain.after > self.head.seq {
-            return Err(LogError::Conflict("'after' is beyond the end of the admission log"));
+        // Entries that are passed over could be acked without ever having been handed out.
+        if drain.after > row.drained {
+            return Err(LogError::Conflict("'after' is beyond what was handed out so far"));
         }
         let limit = drain.limit.clamp(1, MAX_DRAIN);
         let entries = store.records(drain.after, limit, MAX_DRAIN_BYTES).map_err(LogError::Store)?;
@@ -232,7 +229,10 @@ fn acked<E>(mut row: RelayRow, ack: Ack) -> Result<RelayRow, LogError<E>> {
     if ack.seq > row.drained {
         return Err(LogError::Conflict("an ack for entries that were never handed out"));
     }
-    row.acked = row.acked.max(ack.seq);
-    row.next_offset = row.next_offset.max(ack.next_offset);
+    // The offset belongs to the acked entry: an ack that comes again, or late, moves neither.
+    if ack.seq > row.acked {
+        row.acked = ack.seq;
+        row.next_offset = row.next_offset.max(ack.next_offset);
+    }
     Ok(row)
 }

@@ -41,6 +41,9 @@ use crate::wire::{Board, Configured, Exchange, ExchangeReply, Numbering, Stats};
 /// For this long after it starts a line that has called somebody admits nobody.
 pub const HOLD_MS: u64 = 3_000;
 
+/// How many more than on average are needed are called, lest room stays unused.
+const SPARE: u64 = 3;
+
 type Changes = Vec<Change>;
 
 /// An answer, and what must be stored before it leaves.
@@ -121,6 +124,7 @@ impl Line {
                 window.add(count);
             }
         }
+        line.controller = Controller::resumed(line.admitted.total(), line.called.total());
         line.catch_up(now);
         if line.head.frontier > Position(0) {
             line.hold_until = line.head.clk.plus(HOLD_MS);
@@ -247,8 +251,10 @@ impl Line {
         if self.head.clk < self.hold_until || self.paused().is_some() || self.head.frontier >= last {
             return;
         }
-        // Room now, and what will be admitted in about five seconds at the measured pace.
-        let target = self.room() + self.admitted.total() / 12;
+        // Room now, what will be admitted in about five seconds at the measured pace, and while anybody is admitted a few to
+        // spare: where the limits are small, chance alone would often leave nobody present.
+        let admitted = self.admitted.total();
+        let target = self.room() + admitted / 12 + admitted.min(SPARE);
         let want = self.controller.want(target, self.ready.count());
         let (frontier, called) = self.gone.advance(self.head.frontier, want, last);
         if frontier == self.head.frontier {

@@ -1,0 +1,315 @@
+//! The relay's side of the admission log: one relay at a time, in order, byte for byte, over restarts.
+
+mod common;
+
+use common::{MemoryLine, Write, demo, subject};
+use ropeline_queue::line::log::{Ack, Drain, Drained, LEASE_MS, Lease, LogError, MAX_DRAIN, MAX_DRAIN_BYTES};
+use ropeline_queue::line::{Change, RelayRow, Step};
+use ropeline_queue::wire::{Exchange, Op};
+use ropeline_queue::{Epoch, LaneId, Line, Number, Seq, Settings, UnixMillis};
+
+const START: u64 = 1_000_000;
+
+struct Log {
+    line: Line,
+    rows: MemoryLine,
+    now: u64,
+}
+
+type Refused = LogError<common::StoreFailed>;
+
+impl Log {
+    /// A line with this many admissions.
+    fn with(admissions: u64) -> Self {
+        let settings = Settings {
+            total_active_users: 1_000_000,
+            new_users_per_minute: 1_000_000,
+            topic: Some("sale".into()),
+            ..Settings::defaults(&demo())
+        };
+        let rows = MemoryLine::new(settings);
+        let mut log = Self { line: rows.restore(UnixMillis(START)), rows, now: START };
+        log.admit(1, admissions);
+        log
+    }
+
+    fn admit(&mut self, k: u64, admissions: u64) {
+        let first = self.rows.head.last_number.get() + 1;
+        let m = Exchange { lane: LaneId(0), inc: 1, k, count: admissions, stored_k: k - 1, lanes: 4, ops: Vec::new() };
+        let claim = |n| Op::Claim { number: Number(n), sub: subject(n), entered_at: UnixMillis(START) };
+        let claims =
+            Exchange { count: 0, k, stored_k: k, ops: (first..first + admissions).map(claim).collect(), ..m.clone() };
+        for m in [m, claims] {
+            let step = self.line.exchange(&self.rows, UnixMillis(self.now), &m).unwrap();
+            self.rows.commit(&step.changes, Write::Works).unwrap();
+        }
+        assert_eq!(self.rows.head.seq.get(), first - 1 + admissions);
+    }
+
+    fn keep<T>(&mut self, step: Result<Step<T>, Refused>) -> Result<T, Refused> {
+        let before = self.rows.relay.clone();
+        let step = step?;
+        assert!(step.changes.iter().any(|change| matches!(change, Change::Relay(_))));
+        self.rows.commit(&step.changes, Write::Works).unwrap();
+        let RelayRow { epoch, drained, acked, next_offset, target, .. } = &self.rows.relay;
+        assert!(acked <= drained && *drained <= self.rows.head.seq);
+        assert!(*epoch >= before.epoch && *drained >= before.drained && *acked >= before.acked);
+        if before.target.is_some() {
+            assert!(*target == before.target && *next_offset >= before.next_offset);
+        }
+        Ok(step.answer)
+    }
+
+    fn lease(&mut self, relay: &str) -> Result<Lease, Refused> {
+        let step = self.line.lease(UnixMillis(self.now), relay);
+        self.keep(step)
+    }
+
+    fn renew(&mut self, epoch: Epoch) -> Result<u64, Refused> {
+        let step = self.line.renew_lease(UnixMillis(self.now), epoch);
+        self.keep(step)
+    }
+
+    fn release(&mut self, epoch: Epoch) -> Result<(), Refused> {
+        let step = self.line.release_lease(UnixMillis(self.now), epoch);
+        self.keep(step)
+    }
+
+    fn drain(&mut self, drain: &Drain) -> Result<Drained, Refused> {
+        let step = self.line.drain(&self.rows, UnixMillis(self.now), drain);
+        self.keep(step)
+    }
+
+    fn ack(&mut self, epoch: Epoch, seq: u64, next_offset: i64) -> Result<(), Refused> {
+        let step = self.line.ack(UnixMillis(self.now), epoch, Ack { seq: Seq(seq), next_offset });
+        self.keep(step)
+    }
+
+    fn restart(&mut self) {
+        self.line = self.rows.restore(UnixMillis(self.now));
+    }
+}
+
+fn after(epoch: Epoch, after: u64) -> Drain {
+    Drain {
+        epoch,
+        after: Seq(after),
+        limit: MAX_DRAIN,
+        topic: Some("sale".into()),
+        partition: Some(3),
+        next_offset: Some(100),
+        ack: None,
+    }
+}
+
+fn is_stale<T>(outcome: Result<T, Refused>) -> bool {
+    matches!(outcome, Err(LogError::StaleEpoch { .. }))
+}
+
+fn is_conflict<T>(outcome: Result<T, Refused>) -> bool {
+    matches!(outcome, Err(LogError::Conflict(_)))
+}
+
+#[test]
+fn while_a_lease_lasts_no_other_relay_gets_it() {
+    let mut log = Log::with(3);
+    let first = log.lease("one").unwrap();
+    assert_eq!((first.epoch, first.lease_ms, first.head), (Epoch(1), LEASE_MS, Seq(3)));
+    assert_eq!((first.topic, first.partition, first.next_offset), (None, None, None));
+    assert_eq!(first.configured_topic.as_deref(), Some("sale"));
+    log.now += LEASE_MS - 1;
+    log.restart();
+    assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: 1 }));
+    log.renew(first.epoch).unwrap();
+    log.now += LEASE_MS - 1;
+    assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: 1 }));
+    log.now += 1;
+    assert_eq!(log.lease("two").unwrap().epoch, Epoch(2));
+}
+
+#[test]
+fn every_call_of_the_relay_renews_its_lease() {
+    let mut log = Log::with(3);
+    let epoch = log.lease("one").unwrap().epoch;
+    log.now += 8_000;
+    log.drain(&after(epoch, 0)).unwrap();
+    log.now += 8_000;
+    assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: 2_000 }));
+    log.ack(epoch, 3, 103).unwrap();
+    assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: LEASE_MS }));
+}
+
+#[test]
+fn a_relay_that_was_replaced_is_refused_everywhere() {
+    let mut log = Log::with(3);
+    let old = log.lease("one").unwrap().epoch;
+    log.drain(&after(old, 0)).unwrap();
+    log.now += LEASE_MS;
+    let new = log.lease("two").unwrap();
+    assert_eq!((new.drained_seq, new.acked_seq, new.next_offset), (Seq(3), Seq(0), Some(100)));
+    for round in 0..2 {
+        let before = log.rows.relay.clone();
+        assert!(is_stale(log.renew(old)), "{round}");
+        assert!(is_stale(log.release(old)));
+        assert!(is_stale(log.drain(&after(old, 0))));
+        assert!(is_stale(log.ack(old, 3, 103)));
+        assert!(is_stale(log.ack(Epoch(99), 3, 103)), "nor is one from the future");
+        assert_eq!(log.rows.relay, before, "nothing changed");
+        log.restart();
+    }
+    log.ack(new.epoch, 3, 103).unwrap();
+}
+
+#[test]
+fn the_same_relay_may_take_its_lease_again_under_a_new_epoch() {
+    let mut log = Log::with(1);
+    let first = log.lease("one").unwrap().epoch;
+    let second = log.lease("one").unwrap().epoch;
+    assert_eq!(second, Epoch(2));
+    assert!(is_stale(log.renew(first)));
+    assert_eq!(log.renew(second), Ok(LEASE_MS));
+}
+
+#[test]
+fn a_released_lease_is_free_at_once_and_its_epoch_over() {
+    let mut log = Log::with(1);
+    let epoch = log.lease("one").unwrap().epoch;
+    log.release(epoch).unwrap();
+    assert!(is_stale(log.release(epoch)), "the second release too");
+    assert!(is_stale(log.drain(&after(epoch, 0))));
+    assert_eq!(log.lease("two").unwrap().epoch, Epoch(2));
+}
+
+#[test]
+fn entries_are_handed_out_in_order_and_byte_for_byte_however_often() {
+    let mut log = Log::with(40);
+    let written: Vec<_> = log.rows.admissions.values().map(|admission| admission.record.clone()).collect();
+    let epoch = log.lease("one").unwrap().epoch;
+    let mut got = Vec::new();
+    while got.len() < 40 {
+        let drained = log.drain(&Drain { limit: 7, ..after(epoch, got.len() as u64) }).unwrap();
+        assert_eq!(drained.head, Seq(40));
+        assert!(drained.entries.len() <= 7);
+        got.extend(drained.entries);
+        assert_eq!(log.rows.relay.drained.get(), got.len() as u64);
+        log.restart();
+    }
+    assert_eq!(got, written);
+    // A renewed or ended session does not touch what was written at admission.
+    log.now += 60_000;
+    let ops = vec![Op::Renew { number: Number(1) }, Op::Complete { seq: Seq(2) }, Op::Leave { number: Number(3) }];
+    let m = Exchange { lane: LaneId(0), inc: 1, k: 1, count: 0, stored_k: 1, lanes: 0, ops };
+    let step = log.line.exchange(&log.rows, UnixMillis(log.now), &m).unwrap();
+    log.rows.commit(&step.changes, Write::Works).unwrap();
+    assert_eq!(step.changes.iter().filter(|change| matches!(change, Change::Session(_))).count(), 3);
+    assert_eq!(log.drain(&after(epoch, 0)).unwrap().entries, written);
+    assert_eq!(log.rows.relay.drained, Seq(40), "handing out again takes nothing back");
+    assert_eq!(log.drain(&after(epoch, 40)).unwrap().entries, Vec::<String>::new());
+}
+
+#[test]
+fn one_drain_is_bounded_in_rows_and_bytes() {
+    let mut log = Log::with(1_200);
+    let epoch = log.lease("one").unwrap().epoch;
+    assert_eq!(log.drain(&Drain { limit: 1_000_000, ..after(epoch, 0) }).unwrap().entries.len(), MAX_DRAIN);
+    assert_eq!(log.drain(&Drain { limit: 0, ..after(epoch, 0) }).unwrap().entries.len(), 1, "at least one, to get on");
+    for (seq, admission) in &mut log.rows.admissions {
+        admission.record = format!("{{\"seq\":{seq},\"pad\":\"{}\"}}", "x".repeat(4_000));
+    }
+    let drained = log.drain(&after(epoch, 0)).unwrap();
+    let bytes: usize = drained.entries.iter().map(String::len).sum();
+    assert!(drained.entries.len() < MAX_DRAIN && bytes <= MAX_DRAIN_BYTES && bytes > MAX_DRAIN_BYTES - 8_000);
+}
+
+#[test]
+fn the_target_is_pinned_by_the_first_drain() {
+    let mut log = Log::with(3);
+    let epoch = log.lease("one").unwrap().epoch;
+    for incomplete in [
+        Drain { topic: None, ..after(epoch, 0) },
+        Drain { partition: None, ..after(epoch, 0) },
+        Drain { next_offset: None, ..after(epoch, 0) },
+    ] {
+        assert!(is_conflict(log.drain(&incomplete)), "{incomplete:?}");
+    }
+    log.drain(&after(epoch, 0)).unwrap();
+    log.restart();
+    let again = log.lease("one").unwrap();
+    assert_eq!((again.topic.as_deref(), again.partition, again.next_offset), (Some("sale"), Some(3), Some(100)));
+    let epoch = again.epoch;
+    for other in [
+        Drain { topic: Some("else".into()), ..after(epoch, 0) },
+        Drain { topic: Some("else".into()), partition: None, ..after(epoch, 0) },
+        Drain { partition: Some(4), ..after(epoch, 0) },
+    ] {
+        assert!(is_conflict(log.drain(&other)), "{other:?}");
+    }
+    log.drain(&Drain { topic: None, partition: None, next_offset: Some(5_000), ..after(epoch, 0) }).unwrap();
+    assert_eq!(log.rows.relay.next_offset, 100, "the offset counts the first time only");
+    let settings = Settings { topic: Some("else".into()), ..log.rows.configured.settings.clone() };
+    assert!(log.line.configure(UnixMillis(log.now), settings, None).is_err(), "nor can the setting change any more");
+}
+
+#[test]
+fn only_what_was_handed_out_can_be_acked() {
+    let mut log = Log::with(10);
+    let epoch = log.lease("one").unwrap().epoch;
+    assert!(is_conflict(log.ack(epoch, 1, 101)));
+    assert!(is_conflict(log.drain(&after(epoch, 1))), "nothing is passed over");
+    assert!(is_conflict(log.drain(&after(epoch, 11))));
+    log.drain(&Drain { limit: 4, ..after(epoch, 0) }).unwrap();
+    assert!(is_conflict(log.ack(epoch, 5, 105)));
+    assert!(is_conflict(log.drain(&after(epoch, 5))));
+    let early = Ack { seq: Seq(5), next_offset: 105 };
+    assert!(is_conflict(log.drain(&Drain { ack: Some(early), ..after(epoch, 4) })));
+    assert_eq!((log.rows.relay.drained, log.rows.relay.acked), (Seq(4), Seq(0)));
+    let ack = Ack { seq: Seq(4), next_offset: 104 };
+    log.drain(&Drain { ack: Some(ack), ..after(epoch, 4) }).unwrap();
+    assert_eq!((log.rows.relay.drained, log.rows.relay.acked, log.rows.relay.next_offset), (Seq(10), Seq(4), 104));
+}
+
+#[test]
+fn the_offset_belongs_to_the_acked_entry_and_never_falls() {
+    let mut log = Log::with(10);
+    let epoch = log.lease("one").unwrap().epoch;
+    log.drain(&after(epoch, 0)).unwrap();
+    log.ack(epoch, 5, 105).unwrap();
+    for (seq, next_offset) in [(5, 105), (5, 90), (3, 103), (3, 900)] {
+        log.ack(epoch, seq, next_offset).unwrap();
+        assert_eq!((log.rows.relay.acked, log.rows.relay.next_offset), (Seq(5), 105), "a late ack changes nothing");
+    }
+    log.ack(epoch, 6, 101).unwrap();
+    assert_eq!((log.rows.relay.acked, log.rows.relay.next_offset), (Seq(6), 105));
+    log.restart();
+    let lease = log.lease("one").unwrap();
+    assert_eq!((lease.acked_seq, lease.drained_seq, lease.next_offset), (Seq(6), Seq(10), Some(105)));
+}
+
+#[test]
+fn a_line_is_busy_while_anything_is_not_acked() {
+    let mut log = Log::with(2);
+    assert!(log.line.is_busy());
+    let epoch = log.lease("one").unwrap().epoch;
+    log.drain(&after(epoch, 0)).unwrap();
+    log.ack(epoch, 1, 101).unwrap();
+    assert!(log.line.is_busy());
+    log.ack(epoch, 2, 102).unwrap();
+    assert!(!log.line.is_busy());
+    log.restart();
+    assert!(!log.line.is_busy());
+    log.now += 4_000;
+    log.admit(2, 1);
+    assert!(log.line.is_busy());
+}
+
+#[test]
+fn a_failed_read_hands_out_nothing() {
+    let mut log = Log::with(2);
+    let epoch = log.lease("one").unwrap().epoch;
+    log.rows.reads_fail = true;
+    assert_eq!(log.drain(&after(epoch, 0)), Err(LogError::Store(common::StoreFailed)));
+    log.rows.reads_fail = false;
+    log.restart();
+    assert_eq!(log.rows.relay.drained, Seq(0));
+    assert_eq!(log.drain(&after(epoch, 0)).unwrap().entries.len(), 2);
+}

@@ -1,0 +1,163 @@
+//! Kafka behind a seam: [`Broker`] makes clients, a client knows topics, a [`Log`] is one partition.
+//!
+//! Invariants of the real one (`rskafka` 0.6.0): no call retries by itself (backoff deadline zero: one produce is one
+//! append or an error), no topic is ever named in a question before a list of all topics has shown that it exists (a
+//! question that names a topic may create it), and a client is used until the first outcome that is not a clean Ok, no
+//! further. Time limits are the caller's: `rskafka` has none.
+
+use std::future::Future;
+use std::time::Duration;
+
+use rskafka::BackoffConfig;
+use rskafka::client::error::{Error as KafkaError, ProtocolError};
+use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
+use rskafka::client::{Client, ClientBuilder};
+
+use crate::entry::Entry;
+use crate::machine::{Bounds, BrokerFailure, Fetched, Read};
+use crate::record;
+use crate::types::{Epoch, EventId, Offset, Partition};
+
+/// Answers of a broker are never read beyond this. Larger than any sensible `message.max.bytes`.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// How long a broker may hold back a fetch for which there is nothing.
+const FETCH_WAIT_MS: i32 = 50;
+
+/// Makes clients.
+pub trait Broker: Send + Sync + 'static {
+    /// A connection to the cluster.
+    type Client: BrokerClient;
+
+    /// A new client, which shares nothing with those before it.
+    fn connect(&self) -> impl Future<Output = Result<Self::Client, BrokerFailure>> + Send;
+}
+
+/// A connection to the cluster.
+pub trait BrokerClient: Send + Sync + 'static {
+    /// One partition.
+    type Log: Log;
+
+    /// How many partitions `topic` has; `None` when there is no such topic. Creates nothing.
+    fn partitions(&self, topic: &str) -> impl Future<Output = Result<Option<u32>, BrokerFailure>> + Send;
+
+    /// Binds to one partition of a topic that exists.
+    fn open(&self, topic: &str, partition: Partition) -> impl Future<Output = Result<Self::Log, BrokerFailure>> + Send;
+}
+
+/// One partition.
+pub trait Log: Send + Sync + 'static {
+    /// Its ends.
+    fn bounds(&self) -> impl Future<Output = Result<Bounds, BrokerFailure>> + Send;
+
+    /// Committed records from `offset` on, and which of them are `event`'s.
+    fn fetch(
+        &self,
+        event: &EventId,
+        offset: Offset,
+        max_bytes: u32,
+    ) -> impl Future<Output = Result<Fetched, BrokerFailure>> + Send;
+
+    /// Appends `batch` once; the offset of each record.
+    fn produce(
+        &self,
+        event: &EventId,
+        epoch: Epoch,
+        batch: &[Entry],
+    ) -> impl Future<Output = Result<Vec<Offset>, BrokerFailure>> + Send;
+}
+
+/// An Apache Kafka cluster.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    bootstrap: Vec<String>,
+    client_id: String,
+}
+
+impl Kafka {
+    /// `bootstrap` are `host:port` addresses, `client_id` is the name in the broker's logs and quotas.
+    pub fn new(bootstrap: Vec<String>, client_id: String) -> Self {
+        Self { bootstrap, client_id }
+    }
+}
+
+fn failure(error: KafkaError) -> BrokerFailure {
+    match error {
+        KafkaError::ServerError { protocol_error: ProtocolError::OffsetOutOfRange, .. } => BrokerFailure::OutOfRange,
+        other => BrokerFailure::Unknown { cause: other.to_string().chars().take(400).collect() },
+    }
+}
+
+impl Broker for Kafka {
+    type Client = KafkaClient;
+
+    async fn connect(&self) -> Result<KafkaClient, BrokerFailure> {
+        let once = BackoffConfig { deadline: Some(Duration::ZERO), ..BackoffConfig::default() };
+        ClientBuilder::new(self.bootstrap.clone())
+            .client_id(self.client_id.clone())
+            .max_message_size(MOST_BYTES)
+            .backoff_config(once)
+            .build()
+            .await
+            .map(|client| KafkaClient { client })
+            .map_err(failure)
+    }
+}
+
+/// A client of an Apache Kafka cluster.
+#[derive(Debug)]
+pub struct KafkaClient {
+    client: Client,
+}
+
+impl BrokerClient for KafkaClient {
+    type Log = KafkaLog;
+
+    async fn partitions(&self, topic: &str) -> Result<Option<u32>, BrokerFailure> {
+        // All topics, by no name: brokers create nothing for that.
+        let topics = self.client.list_topics().await.map_err(failure)?;
+        Ok(topics.iter().find(|known| known.name == topic).and_then(|known| u32::try_from(known.partitions.len()).ok()))
+    }
+
+    async fn open(&self, topic: &str, partition: Partition) -> Result<KafkaLog, BrokerFailure> {
+        self.client
+            .partition_client(topic, partition.0, UnknownTopicHandling::Error)
+            .await
+            .map(|client| KafkaLog { client })
+            .map_err(failure)
+    }
+}
+
+/// One partition of an Apache Kafka topic.
+#[derive(Debug)]
+pub struct KafkaLog {
+    client: PartitionClient,
+}
+
+impl Log for KafkaLog {
+    async fn bounds(&self) -> Result<Bounds, BrokerFailure> {
+        let earliest = self.client.get_offset(OffsetAt::Earliest).await;
+        let latest = self.client.get_offset(OffsetAt::Latest).await;
+        Ok(Bounds { earliest: Offset(earliest.map_err(failure)?), latest: Offset(latest.map_err(failure)?) })
+    }
+
+    async fn fetch(&self, event: &EventId, offset: Offset, max_bytes: u32) -> Result<Fetched, BrokerFailure> {
+        let most = i32::try_from(max_bytes).unwrap_or(i32::MAX);
+        let (records, high_watermark) =
+            self.client.fetch_records(offset.0, 1..most, FETCH_WAIT_MS).await.map_err(failure)?;
+        let records = records
+            .iter()
+            .map(|found| Read {
+                offset: Offset(found.offset),
+                seq: record::seq_of(event, &found.record),
+                bytes: u64::try_from(found.record.approximate_size()).unwrap_or(u64::MAX),
+            })
+            .collect();
+        Ok(Fetched { records, high_watermark: Offset(high_watermark) })
+    }
+
+    async fn produce(&self, event: &EventId, epoch: Epoch, batch: &[Entry]) -> Result<Vec<Offset>, BrokerFailure> {
+        let records = batch.iter().map(|entry| record::encode(event, epoch, entry)).collect();
+        let offsets = self.client.produce(records, Compression::NoCompression).await.map_err(failure)?;
+        Ok(offsets.into_iter().map(Offset).collect())
+    }
+}

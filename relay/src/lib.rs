@@ -1,0 +1,21 @@
+//! The relay of Ropeline: it carries admission logs into Kafka, in order, without a gap.
+//!
+//! A map. [`machine`] is the heart: what one event's relay does next, as a pure state machine. [`task`] carries out what it
+//! says, for one event; [`fleet`] asks the Worker once a second which events are busy and keeps one task for each.
+//! The two seams are [`worker::WorkerApi`] (the Worker's relay routes, over HTTP) and [`broker::Broker`] (Kafka, with
+//! rskafka); tests put fakes there. [`entry`] and [`record`] are the formats on both sides, [`murmur2`] the partitioner,
+//! [`config`] the settings, [`telemetry`] the log.
+//!
+//! The one rule from which order follows: *a batch is sent only when everything before it is known to be in the log*.
+
+pub mod broker;
+pub mod config;
+pub mod entry;
+pub mod fleet;
+pub mod machine;
+pub mod murmur2;
+pub mod record;
+pub mod task;
+pub mod telemetry;
+pub mod types;
+pub mod worker;

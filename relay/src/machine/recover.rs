@@ -1,0 +1,314 @@
+//! Connect, anchor, confirm, scan: how the machine finds out what is in the log instead of guessing.
+//!
+//! Invariants: nothing is produced between [`Goal::Connect`] and the next drain; an empty read below the high watermark
+//! means "not visible yet" and never "not there"; each wait and each scan has a bound.
+
+use super::{
+    Around, Bounds, BrokerFailure, Cause, Effect, Fetched, Goal, Machine, Mark, Note, Outcome, Pin, State, StopCause,
+};
+use crate::murmur2::partition_of;
+use crate::types::{Mono, Offset, Seq};
+
+/// Between two looks at records that are not visible yet.
+const NOT_VISIBLE_MS: u64 = 1_000;
+/// So many times in a row the log must seem to end too early before that is believed: a new leader may, for a moment,
+/// report a high watermark that lies behind.
+const LOST_TIMES: u32 = 3;
+/// The anchor looks at one record; the broker sends a whole batch if that is larger.
+const ONE_RECORD_BYTES: u32 = 4 * 1024;
+const SCAN_FETCH_BYTES: u32 = 1024 * 1024;
+
+/// A batch and where its first record is, or is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) first: Seq,
+    pub(super) last: Seq,
+    pub(super) count: i64,
+    pub(super) base: Offset,
+}
+
+/// A read-back under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scan {
+    at: Offset,
+    /// The high watermark of the first answer: where the scan ends. What others append later only makes repeats.
+    end: Option<Offset>,
+    found: Option<Mark>,
+    records: u64,
+    bytes: u64,
+    since: Mono,
+}
+
+impl Machine {
+    /// After anything but a clean Ok: a new client, and look.
+    pub(super) fn recover(&mut self, around: Around, cause: Cause, batch: Option<(Seq, Seq)>) -> Effect {
+        let shifted = matches!(cause, Cause::Shifted { .. });
+        let text = cause.to_string();
+        self.notes.push(Note::Recovering { cause, batch });
+        if shifted {
+            return self.go(around, Goal::Connect);
+        }
+        let ms = self.broker_backoff.failed();
+        if self.broker_backoff.failures() > self.rules.max_failures {
+            return self.leave(Outcome::GaveUp { cause: text });
+        }
+        self.wait(around, ms, Goal::Connect)
+    }
+
+    fn broker_failed(&mut self, around: Around, failure: &BrokerFailure) -> Effect {
+        self.recover(around, Cause::Broker(failure.to_string()), None)
+    }
+
+    pub(super) fn connect(&mut self) -> Effect {
+        let topic = match (&self.pin, &self.configured_topic) {
+            (Some(pin), _) => pin.topic.clone(),
+            (None, Some(topic)) => topic.clone(),
+            (None, None) => self.rules.topic.clone(),
+        };
+        self.state = State::Connecting;
+        Effect::Connect { topic }
+    }
+
+    pub(super) fn connected(&mut self, around: Around, answer: Result<Option<u32>, BrokerFailure>) -> Effect {
+        let partitions = match answer {
+            Ok(partitions) => partitions.unwrap_or(0),
+            Err(failure) => return self.broker_failed(around, &failure),
+        };
+        if self.pin.is_none() {
+            let topic = self.configured_topic.clone().unwrap_or_else(|| self.rules.topic.clone());
+            let Some(partition) = partition_of(self.event.as_str(), partitions) else {
+                return self.leave(Outcome::Stopped(StopCause::TopicMissing { topic }));
+            };
+            self.pin = Some(Pin { topic, partition, next_offset: Offset(-1) });
+        }
+        let Some(pin) = self.pin.clone() else {
+            return self.go(around, Goal::Connect);
+        };
+        let there = u32::try_from(pin.partition.0).is_ok_and(|p| p < partitions);
+        if !there {
+            // Metadata right after a broker's start may lack a topic: believed only when it stays so.
+            self.seems_lost = self.seems_lost.saturating_add(1);
+            if self.seems_lost < LOST_TIMES {
+                let ms = self.broker_backoff.failed();
+                return self.wait(around, ms.max(NOT_VISIBLE_MS), Goal::Connect);
+            }
+            return self
+                .leave(Outcome::Stopped(StopCause::PartitionMissing { topic: pin.topic, partition: pin.partition }));
+        }
+        self.state = State::Opening;
+        Effect::Open { topic: pin.topic, partition: pin.partition }
+    }
+
+    pub(super) fn opened(&mut self, around: Around, answer: Result<(), BrokerFailure>) -> Effect {
+        let placed = match (answer, &self.pin) {
+            (Err(failure), _) => return self.broker_failed(around, &failure),
+            (Ok(()), Some(pin)) => pin.next_offset.0 >= 0,
+            (Ok(()), None) => false,
+        };
+        if placed {
+            return self.go(around, Goal::Anchor);
+        }
+        self.state = State::Pinning;
+        Effect::Bounds
+    }
+
+    /// The first time: the event's records start where the log ends now.
+    pub(super) fn pinned(&mut self, around: Around, answer: Result<Bounds, BrokerFailure>) -> Effect {
+        let bounds = match answer {
+            Ok(bounds) => bounds,
+            Err(failure) => return self.broker_failed(around, &failure),
+        };
+        if let Some(pin) = &mut self.pin {
+            pin.next_offset = bounds.latest;
+        }
+        self.known.next_offset = bounds.latest;
+        self.go(around, Goal::Drain)
+    }
+
+    pub(super) fn anchor(&mut self) -> Effect {
+        if self.known.seq == Seq(0) {
+            // No record of ours to look at: the place must be within the log, that is all.
+            self.state = State::Measuring;
+            return Effect::Bounds;
+        }
+        self.state = State::Anchoring;
+        Effect::Fetch { offset: self.known.next_offset.plus(-1), max_bytes: ONE_RECORD_BYTES }
+    }
+
+    pub(super) fn anchored(&mut self, around: Around, answer: Result<Fetched, BrokerFailure>) -> Effect {
+        let at = self.known.next_offset.plus(-1);
+        match answer {
+            Ok(fetched) => match fetched.records.first() {
+                Some(read) if read.offset == at && read.seq == Some(self.known.seq) => self.anchor_holds(around),
+                Some(_) => self.leave(Outcome::Stopped(StopCause::OtherRecord { expected: at, seq: self.known.seq })),
+                None if fetched.high_watermark > at => {
+                    self.not_visible(at, fetched.high_watermark);
+                    self.wait(around, NOT_VISIBLE_MS, Goal::Anchor)
+                }
+                None => self.seems_lost(around, at),
+            },
+            Err(BrokerFailure::OutOfRange) => {
+                self.state = State::Measuring;
+                Effect::Bounds
+            }
+            Err(failure) => self.broker_failed(around, &failure),
+        }
+    }
+
+    pub(super) fn measured(&mut self, around: Around, answer: Result<Bounds, BrokerFailure>) -> Effect {
+        let bounds = match answer {
+            Ok(bounds) => bounds,
+            Err(failure) => return self.broker_failed(around, &failure),
+        };
+        let next = self.known.next_offset;
+        if bounds.latest < next {
+            return self.seems_lost(around, next.plus(-1));
+        }
+        let retained = bounds.earliest >= next && bounds.earliest.0 > 0;
+        if retained && bounds.earliest > self.floor {
+            self.floor = bounds.earliest;
+            self.notes.push(Note::Retention { earliest: bounds.earliest });
+        }
+        if let Some(placed) = self.placed {
+            let last = placed.base.plus(placed.count - 1);
+            if bounds.earliest > last {
+                // Appended for certain, by the broker's word and the log's beginning, and gone by retention already.
+                self.in_log(placed);
+                return self.go(around, Goal::Drain);
+            }
+            if bounds.latest <= last {
+                return self.start_scan(around);
+            }
+        }
+        if self.known.seq == Seq(0) || retained {
+            return self.anchor_holds(around);
+        }
+        // The record came into range again between the two questions: ask anew.
+        self.broker_failed(around, &BrokerFailure::OutOfRange)
+    }
+
+    fn seems_lost(&mut self, around: Around, expected: Offset) -> Effect {
+        self.seems_lost = self.seems_lost.saturating_add(1);
+        if self.seems_lost >= LOST_TIMES {
+            return self.leave(Outcome::Stopped(StopCause::LogLost { expected, seq: self.known.seq }));
+        }
+        self.notes.push(Note::SeemsLost { expected, times: self.seems_lost });
+        self.wait(around, NOT_VISIBLE_MS, Goal::Connect)
+    }
+
+    fn anchor_holds(&mut self, around: Around) -> Effect {
+        self.seems_lost = 0;
+        if let Some(placed) = self.placed {
+            self.waiting_since = Some(around.now);
+            return self.go(around, Goal::Confirm(placed));
+        }
+        self.start_scan(around)
+    }
+
+    /// The broker said Ok for a batch further on: its last record must be there.
+    pub(super) fn confirm(&mut self, placed: Placed) -> Effect {
+        self.state = State::Confirming(placed);
+        Effect::Fetch { offset: placed.base.plus(placed.count - 1), max_bytes: ONE_RECORD_BYTES }
+    }
+
+    pub(super) fn confirmed(
+        &mut self,
+        around: Around,
+        placed: Placed,
+        answer: Result<Fetched, BrokerFailure>,
+    ) -> Effect {
+        let at = placed.base.plus(placed.count - 1);
+        let fetched = match answer {
+            Ok(fetched) => fetched,
+            Err(BrokerFailure::OutOfRange) => {
+                self.state = State::Measuring;
+                return Effect::Bounds;
+            }
+            Err(failure) => return self.broker_failed(around, &failure),
+        };
+        let since = self.waiting_since.unwrap_or(around.now);
+        match fetched.records.first() {
+            Some(read) if read.offset == at && read.seq == Some(placed.last) => {
+                self.in_log(placed);
+                self.go(around, Goal::Drain)
+            }
+            None if fetched.high_watermark > at && around.now.since(since) < self.rules.scan_ms => {
+                self.not_visible(at, fetched.high_watermark);
+                self.wait(around, NOT_VISIBLE_MS, Goal::Confirm(placed))
+            }
+            _ => self.start_scan(around),
+        }
+    }
+
+    fn start_scan(&mut self, around: Around) -> Effect {
+        self.placed = None;
+        if self.drained <= self.known.seq {
+            return self.go(around, Goal::Drain);
+        }
+        let scan = Scan {
+            at: self.known.next_offset.max(self.floor),
+            end: None,
+            found: None,
+            records: 0,
+            bytes: 0,
+            since: around.now,
+        };
+        self.go(around, Goal::Scan(scan))
+    }
+
+    pub(super) fn scan(&mut self, scan: Scan) -> Effect {
+        self.state = State::Scanning(scan);
+        Effect::Fetch { offset: scan.at, max_bytes: SCAN_FETCH_BYTES }
+    }
+
+    pub(super) fn scanned(&mut self, around: Around, mut scan: Scan, answer: Result<Fetched, BrokerFailure>) -> Effect {
+        let fetched = match answer {
+            Ok(fetched) => fetched,
+            // Retention moved on, or the log was cut: the anchor tells which.
+            Err(failure) => return self.broker_failed(around, &failure),
+        };
+        let end = *scan.end.get_or_insert(fetched.high_watermark);
+        for read in &fetched.records {
+            scan.at = scan.at.max(read.offset.plus(1));
+            scan.records = scan.records.saturating_add(1);
+            scan.bytes = scan.bytes.saturating_add(read.bytes);
+            // By the order of first copies, everything up to the highest seq seen is in the log.
+            let best = scan.found.map_or(self.known.seq.next(), |mark| mark.seq);
+            if let Some(seq) = read.seq.filter(|s| *s >= best && *s <= self.drained) {
+                scan.found = Some(Mark { seq, next_offset: read.offset.plus(1) });
+            }
+        }
+        let all_found = scan.found.is_some_and(|mark| mark.seq == self.drained);
+        if all_found || scan.at >= end {
+            return self.end_scan(around, scan);
+        }
+        let bound = scan.records >= self.rules.scan_records
+            || scan.bytes >= self.rules.scan_bytes
+            || around.now.since(scan.since) >= self.rules.scan_ms;
+        if bound {
+            self.notes.push(Note::ScanBound {
+                known: scan.found.map_or(self.known.seq, |mark| mark.seq),
+                drained: self.drained,
+            });
+            return self.end_scan(around, scan);
+        }
+        if fetched.records.is_empty() {
+            self.not_visible(scan.at, end);
+            return self.wait(around, NOT_VISIBLE_MS, Goal::Scan(scan));
+        }
+        self.go(around, Goal::Scan(scan))
+    }
+
+    fn end_scan(&mut self, around: Around, scan: Scan) -> Effect {
+        if let Some(mark) = scan.found {
+            self.known = mark;
+            self.broker_backoff.reset();
+        }
+        self.notes.push(Note::Scanned { known: self.known.seq, drained: self.drained, records: scan.records });
+        self.go(around, Goal::Drain)
+    }
+
+    fn not_visible(&mut self, offset: Offset, high_watermark: Offset) {
+        self.notes.push(Note::NotVisible { offset, high_watermark });
+    }
+}
