@@ -1,7 +1,8 @@
 //! An answer on its way out, and the headers every answer has.
 
 use serde::Serialize;
-use worker::web_sys::{Headers, Response, ResponseInit};
+use worker::wasm_bindgen::JsCast;
+use worker::web_sys::{Response, ResponseInit};
 
 use super::problem::Problem;
 
@@ -79,27 +80,37 @@ impl Reply {
 
     /// The response; without its body for HEAD.
     pub fn into_response(self, request_id: &str, head: bool) -> Result<Response, worker::Error> {
-        let headers = Headers::new()?;
+        let mut headers = Vec::with_capacity(4 + self.headers.len() + self.cookies.len());
         if self.body.is_some() {
-            headers.set("content-type", self.content_type)?;
+            headers.push(("content-type", self.content_type));
         }
-        match self.caching {
-            Caching::NoStore => headers.set("cache-control", "no-store")?,
-            Caching::Public { seconds } => headers.set("cache-control", &format!("public, max-age={seconds}"))?,
-        }
-        headers.set("x-request-id", request_id)?;
-        for (name, value) in &self.headers {
-            headers.set(name, value)?;
-        }
-        for cookie in &self.cookies {
-            headers.append("set-cookie", cookie)?;
-        }
-        let init = ResponseInit::new();
-        init.set_status(self.status);
-        init.set_headers(&headers);
+        let max_age;
+        headers.push((
+            "cache-control",
+            match self.caching {
+                Caching::NoStore => "no-store",
+                Caching::Public { seconds } => {
+                    max_age = format!("public, max-age={seconds}");
+                    &max_age
+                }
+            },
+        ));
+        headers.push(("x-request-id", request_id));
+        headers.extend(self.headers.iter().map(|(name, value)| (*name, value.as_str())));
+        headers.extend(self.cookies.iter().map(|cookie| ("set-cookie", cookie.as_str())));
+        // Status and headers cross over to the runtime as one text: a call for each of them costs more than all the rest.
+        let init = serde_json::to_string(&Init { status: self.status, headers })?;
+        let init: ResponseInit = worker::js_sys::JSON::parse(&init)?.unchecked_into();
         let body = if head { None } else { self.body.as_deref() };
         Response::new_with_opt_str_and_init(body, &init).map_err(worker::Error::from)
     }
+}
+
+/// `ResponseInit` of the Fetch standard.
+#[derive(Serialize)]
+struct Init<'a> {
+    status: u16,
+    headers: Vec<(&'static str, &'a str)>,
 }
 
 impl From<Problem> for Reply {

@@ -92,10 +92,12 @@ impl Call {
     /// The body as a JSON object. Empty counts as `{}` where `or_empty`.
     pub async fn object(&self, or_empty: bool) -> Result<Map<String, Value>, Problem> {
         let length = self.header("content-length").and_then(|value| value.parse::<usize>().ok());
-        if length.is_some_and(|length| length > MAX_BODY) {
-            return Err(too_large());
-        }
-        let text = self.text().await?;
+        let text = match length {
+            Some(length) if length > MAX_BODY => return Err(too_large()),
+            // The runtime keeps to the length that was told.
+            Some(_) => self.text().await?,
+            None => self.text_in_chunks().await?,
+        };
         if text.trim().is_empty() && or_empty {
             return Ok(Map::new());
         }
@@ -125,16 +127,15 @@ impl Call {
         }
     }
 
-    /// The body as text, however it is sent, up to [`MAX_BODY`].
     async fn text(&self) -> Result<String, Problem> {
+        let promise = self.raw.text().map_err(|_| broken())?;
+        let text = JsFuture::from(promise).await.map_err(|_| broken())?;
+        text.dyn_into::<JsString>().map(String::from).map_err(|_| broken())
+    }
+
+    /// The body as text when its length was not told, up to [`MAX_BODY`].
+    async fn text_in_chunks(&self) -> Result<String, Problem> {
         let Some(body) = self.raw.body() else { return Ok(String::new()) };
-        if self.header("content-length").is_some() {
-            // The runtime keeps to the length that was told.
-            let promise = self.raw.text().map_err(|_| broken())?;
-            let text = JsFuture::from(promise).await.map_err(|_| broken())?;
-            let text = text.dyn_into::<JsString>().map_err(|_| broken())?;
-            return Ok(String::from(text));
-        }
         let reader: web_sys::ReadableStreamDefaultReader = body.get_reader().dyn_into().map_err(|_| broken())?;
         let mut bytes = Vec::new();
         loop {

@@ -13,9 +13,11 @@ use futures_channel::oneshot;
 use ropeline_queue::lane::{self as engine, LaneChange, LaneStep, WaiterId, Wake};
 use ropeline_queue::wire::{Board, Exchange, ExchangeReply, Op, OpAnswer};
 use ropeline_queue::{EventId, LaneId, Number, Subject};
-use worker::wasm_bindgen::JsCast;
-use worker::web_sys::Request as RawRequest;
-use worker::{Delay, Env, Request, Response, State, durable_object};
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::web_sys::{Request, Response};
+use worker::worker_sys::DurableObjectState;
+use worker::{Delay, Env, SqlStorage, State};
 
 use super::call::{Address, CallError, call_once};
 use super::command::{Asked, Entered, LaneCommand, LineCommand, StoredVisitor};
@@ -32,13 +34,14 @@ const BOARD_FRESH_MS: f64 = 1_000.0;
 const EXCHANGES_PER_SECOND: f64 = 250.0;
 
 /// The Durable Object class `Lane`.
-#[durable_object(fetch)]
+#[wasm_bindgen]
 pub struct Lane {
     inner: Rc<Inner>,
 }
 
 struct Inner {
     state: State,
+    sql: SqlStorage,
     env: Env,
     memory: RefCell<Option<Memory>>,
     /// Who waits, and since when.
@@ -56,9 +59,14 @@ struct Memory {
     lane: engine::Lane,
 }
 
-impl worker::DurableObject for Lane {
-    fn new(state: State, env: Env) -> Self {
+#[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
+impl Lane {
+    /// Called by the runtime when the object starts.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
+        let state = State::from(state);
         let inner = Inner {
+            sql: state.storage().sql(),
             state,
             env,
             memory: RefCell::new(None),
@@ -72,13 +80,13 @@ impl worker::DurableObject for Lane {
         Self { inner: Rc::new(inner) }
     }
 
-    async fn fetch(&self, request: Request) -> worker::Result<Response> {
-        let raw: &RawRequest = request.inner();
-        let outcome = match reply::command(raw).await {
+    /// Called by the runtime with a [`LaneCommand`].
+    pub async fn fetch(&self, request: Request) -> Result<Response, JsValue> {
+        let outcome = match reply::command(&request).await {
             Ok(command) => Inner::handle(&self.inner, command).await,
             Err(refused) => Err(refused),
         };
-        reply::response("lane", outcome).map(Response::from)
+        reply::response("lane", outcome)
     }
 }
 
@@ -133,7 +141,7 @@ impl Inner {
 
     fn load(&self) -> Result<(), Refused> {
         if self.memory.borrow().is_none() {
-            let stored = lane_store::load(&self.state.storage().sql())?;
+            let stored = lane_store::load(&self.sql)?;
             let (event, id, meta) = stored.ok_or(Refused::Absent)?;
             self.memory.replace(Some(Memory { event, lane: engine::Lane::restore(id, meta) }));
         }
@@ -146,7 +154,7 @@ impl Inner {
     }
 
     fn stored(&self, sub: Subject) -> Result<Option<StoredVisitor>, Refused> {
-        Ok(lane_store::visitor(&self.state.storage().sql(), sub)?)
+        Ok(lane_store::visitor(&self.sql, sub)?)
     }
 
     /// A place for this visitor, or the one it has.

@@ -16,8 +16,11 @@ use ropeline_queue::wire::{Configured, Exchange, ExchangeReply, Op, OpAnswer};
 use ropeline_queue::{EventId, Settings, UnixMillis};
 use serde::Serialize;
 use worker::js_sys::Object;
-use worker::web_sys::Request as RawRequest;
-use worker::{Env, Request, Response, State, durable_object};
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::web_sys::{Request, Response};
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, SqlStorage, State};
 
 use super::call::{Address, call_once};
 use super::command::{Configuring, DrainedEntries, LineCommand, Log, RegistryCommand, Told};
@@ -29,13 +32,14 @@ const TELL_BOUND: Duration = Duration::from_secs(5);
 const TELL_AGAIN_MS: f64 = 1_000.0;
 
 /// The Durable Object class `Line`.
-#[durable_object(alarm)]
+#[wasm_bindgen]
 pub struct Line {
     inner: Rc<Inner>,
 }
 
 struct Inner {
     state: State,
+    sql: SqlStorage,
     env: Env,
     line: RefCell<Option<engine::Line>>,
     event: RefCell<Option<EventId>>,
@@ -48,10 +52,15 @@ struct Inner {
     trace: bool,
 }
 
-impl worker::DurableObject for Line {
-    fn new(state: State, env: Env) -> Self {
+#[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
+impl Line {
+    /// Called by the runtime when the object starts.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
         let trace = env.var("ROPELINE_TRACE").is_ok_and(|value| value.to_string() == "true");
+        let state = State::from(state);
         let inner = Inner {
+            sql: state.storage().sql(),
             state,
             env,
             line: RefCell::new(None),
@@ -64,29 +73,19 @@ impl worker::DurableObject for Line {
         Self { inner: Rc::new(inner) }
     }
 
-    async fn fetch(&self, request: Request) -> worker::Result<Response> {
-        let raw: &RawRequest = request.inner();
-        let outcome = match reply::command(raw).await {
+    /// Called by the runtime with a [`LineCommand`].
+    pub async fn fetch(&self, request: Request) -> Result<Response, JsValue> {
+        let outcome = match reply::command(&request).await {
             Ok(command) => self.inner.handle(command).await,
             Err(refused) => Err(refused),
         };
         Inner::tell_soon(&self.inner);
-        reply::response("line", outcome).map(Response::from)
+        reply::response("line", outcome)
     }
 
-    async fn alarm(&self) -> worker::Result<Response> {
-        self.inner.armed.set(false);
-        if self.inner.event()?.is_some() && self.inner.untold()?.is_some() {
-            self.inner.arm()?;
-            self.inner.tell().await?;
-        }
-        Response::empty()
-    }
-}
-
-impl From<SqlError> for worker::Error {
-    fn from(error: SqlError) -> Self {
-        Self::RustError(error.to_string())
+    /// Called by the runtime when the alarm is due: tells the registry what it has not heard.
+    pub async fn alarm(&self) -> Result<(), JsValue> {
+        self.inner.remind().await.map_err(|error| JsValue::from(error.to_string()))
     }
 }
 
@@ -95,6 +94,15 @@ fn now() -> UnixMillis {
 }
 
 impl Inner {
+    async fn remind(&self) -> Result<(), SqlError> {
+        self.armed.set(false);
+        if self.event()?.is_some() && self.untold()?.is_some() {
+            self.arm()?;
+            self.tell().await?;
+        }
+        Ok(())
+    }
+
     async fn handle(&self, command: LineCommand) -> Result<String, Refused> {
         match command {
             LineCommand::Create { event, settings } => {
@@ -128,7 +136,7 @@ impl Inner {
 
     fn event(&self) -> Result<Option<EventId>, SqlError> {
         if self.event.borrow().is_none() {
-            self.event.replace(line_store::event(&self.state.storage().sql())?);
+            self.event.replace(line_store::event(&self.sql)?);
         }
         Ok(self.event.borrow().clone())
     }
@@ -139,8 +147,7 @@ impl Inner {
         work: impl FnOnce(&mut engine::Line, &SqlLine<'_>) -> Result<T, E>,
     ) -> Result<Option<T>, E> {
         let Some(event) = self.event()? else { return Ok(None) };
-        let sql = self.state.storage().sql();
-        let store = SqlLine(&sql);
+        let store = SqlLine(&self.sql);
         let mut slot = self.line.borrow_mut();
         let line = match slot.as_mut() {
             Some(line) => line,

@@ -1,4 +1,7 @@
 //! The Durable Objects, each a thin shell around the engine, and how they are called.
+//!
+//! They are plain `wasm_bindgen` classes. The crate's `durable_object` macro wraps requests and responses into types of its own,
+//! which reads every property of each and makes every response twice: a good part of what a call costs.
 
 pub mod call;
 pub mod command;

@@ -6,8 +6,11 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use ropeline_queue::wire::Configured;
 use ropeline_queue::{EventId, Settings};
-use worker::web_sys::Request as RawRequest;
-use worker::{Env, Request, Response, SqlStorage, State, durable_object};
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::web_sys::{Request, Response};
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, SqlStorage, State};
 
 use super::command::{EventEntry, Listing, RegistryCommand, Reservation, Told};
 use super::reply::{self, Refused};
@@ -22,23 +25,26 @@ CREATE TABLE IF NOT EXISTS events (
 ";
 
 /// The Durable Object class `Registry`.
-#[durable_object(fetch)]
+#[wasm_bindgen]
 pub struct Registry {
     state: State,
 }
 
-impl worker::DurableObject for Registry {
-    fn new(state: State, _env: Env) -> Self {
-        Self { state }
+#[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
+impl Registry {
+    /// Called by the runtime when the object starts.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: DurableObjectState, _env: Env) -> Self {
+        Self { state: State::from(state) }
     }
 
-    async fn fetch(&self, request: Request) -> worker::Result<Response> {
-        let raw: &RawRequest = request.inner();
-        let outcome = match reply::command(raw).await {
+    /// Called by the runtime with a [`RegistryCommand`].
+    pub async fn fetch(&self, request: Request) -> Result<Response, JsValue> {
+        let outcome = match reply::command(&request).await {
             Ok(command) => self.handle(command),
             Err(refused) => Err(refused),
         };
-        reply::response("registry", outcome).map(Response::from)
+        reply::response("registry", outcome)
     }
 }
 

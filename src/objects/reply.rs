@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::js_sys::JsString;
 use base64ct::{Base64UrlUnpadded, Encoding};
-use worker::wasm_bindgen::JsCast;
+use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{Headers, Request, Response, ResponseInit};
 
@@ -55,7 +55,7 @@ pub fn json(answer: &impl Serialize) -> Result<String, Refused> {
 }
 
 /// The response for an outcome.
-pub fn response(object: &str, outcome: Result<String, Refused>) -> Result<Response, worker::Error> {
+pub fn response(object: &str, outcome: Result<String, Refused>) -> Result<Response, JsValue> {
     let (status, body) = match outcome {
         Ok(body) => (200, body),
         Err(Refused::Absent) => (404, String::new()),
@@ -72,7 +72,7 @@ pub fn response(object: &str, outcome: Result<String, Refused>) -> Result<Respon
         let headers = Headers::new()?;
         headers.set(ANSWER, &body)?;
         init.set_headers(&headers);
-        return Response::new_with_opt_str_and_init(None, &init).map_err(worker::Error::from);
+        return Response::new_with_opt_str_and_init(None, &init);
     }
-    Response::new_with_opt_str_and_init(Some(&body), &init).map_err(worker::Error::from)
+    Response::new_with_opt_str_and_init(Some(&body), &init)
 }
