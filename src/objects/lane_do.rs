@@ -30,6 +30,8 @@ const EXCHANGE_BOUND: Duration = Duration::from_secs(5);
 const OVERLOADED_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE_MS: u64 = 2_000;
 const BOARD_FRESH_MS: f64 = 1_000.0;
+/// As long as one request may ask for a newer board, the others get the last one, if it is no older than this.
+const BOARD_USABLE_MS: f64 = 5_000.0;
 /// All lanes of an event together make at most this many exchanges a second.
 const EXCHANGES_PER_SECOND: f64 = 250.0;
 
@@ -51,7 +53,8 @@ struct Inner {
     /// How many lanes the event has, as the last visitor's Worker said: for the pace of exchanges only.
     lanes: Cell<u16>,
     board: RefCell<Option<(f64, Board)>>,
-    refreshing: Cell<bool>,
+    /// Since when a request asks for a newer board. A request may be cancelled while it asks.
+    refreshing: Cell<f64>,
 }
 
 struct Memory {
@@ -75,7 +78,7 @@ impl Lane {
             pumping: Cell::new(false),
             lanes: Cell::new(1),
             board: RefCell::new(None),
-            refreshing: Cell::new(false),
+            refreshing: Cell::new(f64::NEG_INFINITY),
         };
         Self { inner: Rc::new(inner) }
     }
@@ -383,16 +386,17 @@ impl Inner {
     /// The lane's copy of the board, asked for anew at most once a second. One request asks; the others get the last one.
     async fn board(&self) -> Result<Board, Refused> {
         let event = self.with(|memory| memory.event.clone())?;
-        let copy = self.board.borrow().clone();
+        let (now, copy) = (now_ms(), self.board.borrow().clone());
+        let others = now - self.refreshing.get() < BOARD_USABLE_MS;
         if let Some((at, board)) = copy
-            && (now_ms() - at < BOARD_FRESH_MS || self.refreshing.get())
+            && now - at < if others { BOARD_USABLE_MS } else { BOARD_FRESH_MS }
         {
             return Ok(board);
         }
-        self.refreshing.set(true);
+        self.refreshing.set(now);
         let line = Address::line(event.as_str());
         let fresh = call_once::<Board>(&self.env, line, &LineCommand::Board, EXCHANGE_BOUND).await;
-        self.refreshing.set(false);
+        self.refreshing.set(f64::NEG_INFINITY);
         match fresh {
             Ok(board) => {
                 self.saw(&board);

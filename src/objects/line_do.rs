@@ -47,8 +47,8 @@ struct Inner {
     told: Cell<Option<ToldRow>>,
     /// Whether an alarm is set to tell the registry.
     armed: Cell<bool>,
-    /// Whether the registry is being told.
-    telling: Cell<bool>,
+    /// Since when the registry is being told. The request that does may be cancelled.
+    telling: Cell<f64>,
     trace: bool,
 }
 
@@ -67,7 +67,7 @@ impl Line {
             event: RefCell::new(None),
             told: Cell::new(None),
             armed: Cell::new(false),
-            telling: Cell::new(false),
+            telling: Cell::new(f64::NEG_INFINITY),
             trace,
         };
         Self { inner: Rc::new(inner) }
@@ -314,7 +314,7 @@ impl Inner {
 
     /// Tells the registry after the answer has left.
     fn tell_soon(inner: &Rc<Self>) {
-        if !inner.armed.get() || inner.telling.get() {
+        if !inner.armed.get() || inner.is_telling() {
             return;
         }
         let this = Rc::clone(inner);
@@ -327,12 +327,18 @@ impl Inner {
 
     /// Tells the registry until it knows all there is. What cannot be told now, the alarm tells again.
     async fn tell(&self) -> Result<(), SqlError> {
-        if self.telling.replace(true) {
+        if self.is_telling() {
             return Ok(());
         }
+        self.telling.set(worker::js_sys::Date::now());
         let done = self.tell_all().await;
-        self.telling.set(false);
+        self.telling.set(f64::NEG_INFINITY);
         done
+    }
+
+    fn is_telling(&self) -> bool {
+        // Two commands at most, each within its bound.
+        worker::js_sys::Date::now() - self.telling.get() < 2.0 * TELL_BOUND.as_secs_f64() * 1_000.0
     }
 
     async fn tell_all(&self) -> Result<(), SqlError> {
