@@ -1,9 +1,9 @@
 //! The edge Worker of Ropeline.
 //!
-//! A request comes in at `fetch` and goes to its route. Routes are stateless: they read the request ([`http`]),
-//! check who asks ([`credentials`], [`keyring`]), look the event up in the isolate's copy of the registry's list
-//! ([`directory`]), ask a Durable Object if they must ([`objects`]), or the isolate's copy of the board if they can
-//! ([`boards`]), and sign what they give out ([`tokens`]).
+//! A request comes in at `fetch` and goes to its route. Routes are stateless: they read the request (`http`),
+//! check who asks (`credentials`, `keyring`), look the event up in the isolate's copy of the registry's list
+//! (`directory`), ask a Durable Object if they must (`objects`), or the isolate's copy of the board if they can
+//! (`boards`), and sign what they give out (`tokens`).
 //!
 //! ```text
 //! enter, claim, renew, leave ─▶ Lane object ──exchange──▶ Line object      status, board ─▶ isolate's copy of the board

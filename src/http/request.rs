@@ -1,7 +1,7 @@
 //! A request, read once: path, query, headers that matter, cookies, and a bounded JSON body.
 
 use serde_json::{Map, Value};
-use worker::js_sys::{JsString, Uint8Array};
+use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsCast;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys;
@@ -128,9 +128,9 @@ impl Call {
     }
 
     async fn text(&self) -> Result<String, Problem> {
-        let promise = self.raw.text().map_err(|_| broken())?;
-        let text = JsFuture::from(promise).await.map_err(|_| broken())?;
-        text.dyn_into::<JsString>().map(String::from).map_err(|_| broken())
+        let promise = self.raw.array_buffer().map_err(|_| broken())?;
+        let buffer = JsFuture::from(promise).await.map_err(|_| broken())?;
+        utf8(Uint8Array::new(&buffer).to_vec())
     }
 
     /// The body as text when its length was not told, up to [`MAX_BODY`].
@@ -150,8 +150,13 @@ impl Call {
             }
             bytes.extend(chunk.to_vec());
         }
-        String::from_utf8(bytes).map_err(|_| Problem::new(Slug::MalformedRequest, "the body is not UTF-8"))
+        utf8(bytes)
     }
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String, Problem> {
+    String::from_utf8(bytes)
+        .map_err(|_| Problem::new(Slug::MalformedRequest, "the body is not UTF-8; send it as UTF-8"))
 }
 
 fn too_large() -> Problem {

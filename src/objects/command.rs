@@ -34,8 +34,8 @@ pub enum RegistryCommand {
     List { known: Option<u64> },
     /// What is known of an id. → [`Reservation`]
     Find { event: EventId },
-    /// Keeps an id for a new event; the salt is used if the id is new. → [`Reservation`]
-    Reserve { event: EventId, salt: String },
+    /// Keeps an id for a new event with so many lanes; the salt is used if the id is new. → [`Reservation`]
+    Reserve { event: EventId, salt: String, lanes: u16 },
     /// A line tells its settings; makes a reserved event live. → [`Told`]
     Tell { event: EventId, configured: Configured },
     /// A line tells whether it has entries that are not acked. Only the newest `stamp` counts. → [`Told`]

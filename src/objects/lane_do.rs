@@ -83,7 +83,7 @@ impl Lane {
         Self { inner: Rc::new(inner) }
     }
 
-    /// Called by the runtime with a [`LaneCommand`].
+    /// Called by the runtime with a `LaneCommand`.
     pub async fn fetch(&self, request: Request) -> Result<Response, JsValue> {
         let outcome = match reply::command(&request).await {
             Ok(command) => Inner::handle(&self.inner, command).await,
@@ -200,7 +200,7 @@ impl Inner {
     /// What the place of a known visitor is.
     async fn known(this: &Rc<Self>, sub: Subject, row: &StoredVisitor, claim: bool) -> Result<OpAnswer, Refused> {
         if row.left {
-            return Ok(OpAnswer::Left);
+            return Self::left(this, row.number).await;
         }
         let StoredVisitor { number, entered_at, .. } = *row;
         if claim {
@@ -211,6 +211,15 @@ impl Inner {
             return Ok(OpAnswer::Waiting);
         }
         Self::ask(this, Op::Look { number }).await
+    }
+
+    /// What became of a place that its holder gave up: a session that is over, or nothing.
+    async fn left(this: &Rc<Self>, number: Number) -> Result<OpAnswer, Refused> {
+        match Self::ask(this, Op::Look { number }).await? {
+            OpAnswer::Ended => Ok(OpAnswer::Ended),
+            // Also where the line has not heard of it yet.
+            _ => Ok(OpAnswer::Left),
+        }
     }
 
     /// An op about a place that the caller has a ticket for.
@@ -226,7 +235,8 @@ impl Inner {
         };
         let op = op(&row);
         if row.left && !matches!(op, Op::Leave { .. }) {
-            return reply::json(&Asked::Answer { answer: OpAnswer::Left });
+            let answer = Self::left(this, number).await?;
+            return reply::json(&Asked::Answer { answer });
         }
         let answer = Self::ask(this, op).await?;
         reply::json(&Asked::Answer { answer })
@@ -326,7 +336,8 @@ impl Inner {
     fn tell_those_who_waited_long(&self, pause: Duration) {
         let ahead = (pause + EXCHANGE_BOUND).as_secs_f64() * 1_000.0;
         let latest = now_ms() + ahead - WAITER_BOUND_MS;
-        let late = |(waiter, (since, _)): (&WaiterId, &(f64, _))| (*since < latest).then_some((*waiter, Wake::Unavailable));
+        let late =
+            |(waiter, (since, _)): (&WaiterId, &(f64, _))| (*since < latest).then_some((*waiter, Wake::Unavailable));
         let late: Vec<_> = self.waiters.borrow().iter().filter_map(late).collect();
         self.wake(late);
     }

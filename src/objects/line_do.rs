@@ -73,7 +73,7 @@ impl Line {
         Self { inner: Rc::new(inner) }
     }
 
-    /// Called by the runtime with a [`LineCommand`].
+    /// Called by the runtime with a `LineCommand`.
     pub async fn fetch(&self, request: Request) -> Result<Response, JsValue> {
         let outcome = match reply::command(&request).await {
             Ok(command) => self.inner.handle(command).await,

@@ -38,7 +38,7 @@ impl Registry {
         Self { state: State::from(state) }
     }
 
-    /// Called by the runtime with a [`RegistryCommand`].
+    /// Called by the runtime with a `RegistryCommand`.
     pub async fn fetch(&self, request: Request) -> Result<Response, JsValue> {
         let outcome = match reply::command(&request).await {
             Ok(command) => self.handle(command),
@@ -55,14 +55,16 @@ impl Registry {
             RegistryCommand::List { known } => reply::json(&list(&sql, known)?),
             RegistryCommand::ListBusy => reply::json(&list_busy(&sql)?),
             RegistryCommand::Find { event } => reply::json(&find(&sql, &event)?),
-            RegistryCommand::Reserve { event, salt } => {
+            RegistryCommand::Reserve { event, salt, lanes } => {
                 let found = find(&sql, &event)?;
-                if found != Reservation::Unknown {
+                if !matches!(found, Reservation::Unknown | Reservation::Reserved) {
                     return reply::json(&found);
                 }
                 self.write(move |sql| {
-                    let binds = [event.as_str().into(), Bind::Text(&salt)];
-                    run(sql, "INSERT INTO events VALUES (?, 'reserved', ?, 0, NULL, 0, 0, 0)", binds)
+                    // A creation that broke off may have made more lanes than the next one wants: a purge gives back all.
+                    let statement = "INSERT INTO events VALUES (?, 'reserved', ?, 0, NULL, ?, 0, 0)
+                        ON CONFLICT (event) DO UPDATE SET lanes = MAX(lanes, excluded.lanes)";
+                    run(sql, statement, [event.as_str().into(), Bind::Text(&salt), u64::from(lanes).into()])
                 })?;
                 reply::json(&Reservation::Reserved)
             }

@@ -2,10 +2,10 @@
 //!
 //! A short answer goes into the header [`ANSWER`] instead of the body: reading a body costs a stream and a promise.
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::js_sys::JsString;
-use base64ct::{Base64UrlUnpadded, Encoding};
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{Headers, Request, Response, ResponseInit};

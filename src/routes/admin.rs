@@ -166,7 +166,7 @@ async fn directory_has(c: &Context, event: &EventId) -> Result<Option<std::rc::R
 async fn create(c: &Context, event: &EventId, settings: Settings) -> Result<Reply, Problem> {
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).map_err(Problem::internal)?;
-    let reserve = RegistryCommand::Reserve { event: event.clone(), salt: salt_text(&salt) };
+    let reserve = RegistryCommand::Reserve { event: event.clone(), salt: salt_text(&salt), lanes: settings.lanes };
     let reserved: Reservation = registry(c, &reserve).await?;
     if reserved != Reservation::Reserved {
         return Err(Problem::new(

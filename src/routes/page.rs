@@ -10,6 +10,8 @@ use crate::http::reply::Reply;
 use crate::page::{self, PageContext};
 
 const ASSET_SECONDS: u32 = 300;
+/// For clients that take the page's status for an error: when to look again. The page itself asks as it is told.
+const PAGE_RETRY_SECONDS: &str = "5";
 /// How long a browser keeps its visitor key.
 const VISITOR_SECONDS: u64 = 30 * 24 * 60 * 60;
 
@@ -31,6 +33,9 @@ pub async fn page(c: &Context, id: &str) -> Result<Reply, Problem> {
         .with("content-security-policy", page::csp(return_url))
         .with("x-content-type-options", "nosniff")
         .with("referrer-policy", "strict-origin-when-cross-origin");
+    if settings.queueing_status_code != 200 {
+        reply = reply.with("retry-after", PAGE_RETRY_SECONDS);
+    }
     if c.call.cookie(&cookies::name(&c.deployment, Purpose::Visitor, id)).is_none() {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(Problem::internal)?;

@@ -3,10 +3,13 @@
 //! give the place up, or just vanish.
 //!
 //! Each visitor has a key of its own and one connection. Who is done is followed
-//! by somebody new after a while, so that the line never runs dry.
+//! by somebody new after a while, so that the line never runs dry. The keys of
+//! those who are still in the line can be kept: with them the same visitors come
+//! back to their places after a restart.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -44,7 +47,34 @@ pub struct Tally {
 pub struct Crowd {
     /// What it met so far.
     pub tally: Arc<Tally>,
+    keys: Arc<Keys>,
     _visitors: JoinSet<()>,
+}
+
+/// Who is in the line, and who is still to come back to it.
+#[derive(Debug, Default)]
+struct Keys {
+    present: Mutex<BTreeSet<String>>,
+    returning: Mutex<Vec<String>>,
+}
+
+impl Keys {
+    /// The next visitor's: of one who was here before, or a new one.
+    fn arrive(&self) -> Result<(String, bool)> {
+        let returning = self.returning.lock().ok().and_then(|mut keys| keys.pop());
+        let is_back = returning.is_some();
+        let key = returning.map_or_else(visitor_key, Ok)?;
+        if let Ok(mut present) = self.present.lock() {
+            present.insert(key.clone());
+        }
+        Ok((key, is_back))
+    }
+
+    fn go(&self, key: &str) {
+        if let Ok(mut present) = self.present.lock() {
+            present.remove(key);
+        }
+    }
 }
 
 /// How a visit goes, out of a hundred.
@@ -54,25 +84,43 @@ const LEAVES_THE_SHOP: u64 = 10;
 const VANISHES_IN_THE_SHOP: u64 = 10;
 
 impl Crowd {
-    /// Sends them off. Must be called in a runtime.
+    /// Sends them off; those with a key in `returning` come first. Must be called
+    /// in a runtime.
     #[must_use]
-    pub fn start(options: &CrowdOptions) -> Self {
+    pub fn start(options: &CrowdOptions, returning: Vec<String>) -> Self {
         let tally = Arc::new(Tally::default());
+        let keys = Arc::new(Keys { returning: Mutex::new(returning), ..Keys::default() });
         let mut visitors = JoinSet::new();
         for _ in 0..options.visitors {
-            let (options, tally) = (options.clone(), Arc::clone(&tally));
+            let (options, tally, keys) = (options.clone(), Arc::clone(&tally), Arc::clone(&keys));
             visitors.spawn(async move {
                 tokio::time::sleep(options.rush.mul_f64(chance())).await;
                 loop {
+                    let Ok((key, is_back)) = keys.arrive() else { return };
+                    let visit = visit(&options, &tally, &key, is_back).await;
+                    keys.go(&key);
                     // A visit that failed is one that ended: the next one comes.
-                    if visit(&options, &tally).await.is_err() {
+                    if visit.is_err() {
                         tally.refused.fetch_add(1, Ordering::Relaxed);
                     }
                     pause(5.0, 40.0).await;
                 }
             });
         }
-        Self { tally, _visitors: visitors }
+        Self { tally, keys, _visitors: visitors }
+    }
+
+    /// The keys of all who have a place now, or had one and are yet to come back.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = Vec::new();
+        if let Ok(returning) = self.keys.returning.lock() {
+            keys.extend(returning.iter().cloned());
+        }
+        if let Ok(present) = self.keys.present.lock() {
+            keys.extend(present.iter().cloned());
+        }
+        keys
     }
 }
 
@@ -84,16 +132,18 @@ struct Visitor<'a> {
     ticket: String,
 }
 
-async fn visit(options: &CrowdOptions, tally: &Tally) -> Result<()> {
-    let mut visitor =
-        Visitor { options, client: Client::new(&options.worker), key: visitor_key()?, ticket: String::new() };
-    let mut place = visitor.enter().await?;
+async fn visit(options: &CrowdOptions, tally: &Tally, key: &str, is_back: bool) -> Result<()> {
+    let client = Client::new(&options.worker);
+    let mut visitor = Visitor { options, client, key: key.to_owned(), ticket: String::new() };
+    // A session may have run out while nobody was here.
+    let Some(mut place) = visitor.enter(is_back).await? else { return Ok(()) };
     let gives_up = percent();
     let mut polls = 0;
     loop {
         let state = place.get("state").and_then(Value::as_str).unwrap_or("");
         match state {
-            "called" => match visitor.claim().await? {
+            // Admitted already: a claim gives the same session's pass again.
+            "called" | "admitted" => match visitor.claim().await? {
                 Claimed::Admitted(pass) => return visitor.shop(&pass, tally).await,
                 Claimed::Later(later) => place = later,
             },
@@ -120,13 +170,16 @@ enum Claimed {
 }
 
 impl Visitor<'_> {
-    async fn enter(&mut self) -> Result<Value> {
+    async fn enter(&mut self, is_back: bool) -> Result<Option<Value>> {
         let body = json!({"event": self.options.event, "visitor": self.key});
         let answer = self.patiently("POST", "/queue/enter", Some(&body)).await?;
+        if is_back && answer.status.as_u16() == 410 {
+            return Ok(None);
+        }
         let place = answer.ok()?.json();
         let ticket = place.get("ticket").and_then(Value::as_str);
         self.ticket = bearer(ticket.context("enter gave no ticket")?);
-        Ok(place)
+        Ok(Some(place))
     }
 
     async fn status(&mut self, place: &Value) -> Result<Value> {
@@ -247,6 +300,16 @@ mod tests {
         assert_eq!(one.len(), 36);
         assert_eq!(one.as_bytes()[14], b'4');
         assert!(matches!(one.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
+    }
+
+    #[test]
+    fn those_who_were_here_before_come_back_first() {
+        let keys = Keys { returning: Mutex::new(vec!["before".to_owned()]), ..Keys::default() };
+        assert_eq!(keys.arrive().unwrap(), ("before".to_owned(), true));
+        let (new, is_back) = keys.arrive().unwrap();
+        assert!(!is_back && new != "before");
+        keys.go("before");
+        assert_eq!(keys.present.lock().unwrap().iter().collect::<Vec<_>>(), [&new]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `cargo xtask`: the developer's commands.
 #![allow(missing_docs)]
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::bundle;
@@ -32,20 +34,30 @@ enum Command {
     Load(xtask::bench::load::Options),
 }
 
-fn main() -> Result<()> {
-    let ui = Ui::new();
+fn main() -> ExitCode {
+    match run(&Ui::new()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Without a backtrace, whatever RUST_BACKTRACE says: the text is for the person who called.
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(ui: &Ui) -> Result<()> {
     match Arguments::parse().command {
         Command::Build => {
             xtask::process::stop_children_on_signals()?;
             tools::check_prerequisites(false)?;
-            let tools = Tools::ensure(&ui)?;
-            bundle::worker(&ui, &tools)?;
+            let tools = Tools::ensure(ui)?;
+            bundle::worker(ui, &tools)?;
             ui.step("build/ is ready");
             Ok(())
         }
-        Command::Up(options) => xtask::up::run(&ui, &options),
-        Command::Test(options) => xtask::test::run(&ui, &options),
-        Command::Bench(options) => xtask::bench::run(&ui, &options),
+        Command::Up(options) => xtask::up::run(ui, &options),
+        Command::Test(options) => xtask::test::run(ui, &options),
+        Command::Bench(options) => xtask::bench::run(ui, &options),
         Command::Keys => xtask::keys::print(),
         Command::Load(options) => xtask::bench::load::run(&options),
     }

@@ -24,6 +24,9 @@ use tokio::sync::Notify;
 /// Process groups that are ours and alive.
 static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
+/// A signal to us and one to our group, from the same press of Ctrl-C or the same `timeout`.
+const ONE_PRESS: Duration = Duration::from_secs(1);
+
 /// A running program with its whole process group.
 #[derive(Debug)]
 pub struct Process {
@@ -264,6 +267,7 @@ pub fn stop_children_on_signals() -> Result<StopSignal> {
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?)
     };
     std::thread::spawn(move || {
+        let mut asked_at: Option<Instant> = None;
         runtime.block_on(async {
             loop {
                 tokio::select! {
@@ -271,9 +275,13 @@ pub fn stop_children_on_signals() -> Result<StopSignal> {
                     _ = terminate.recv() => {}
                     _ = hangup.recv() => {}
                 }
+                if asked_at.is_some_and(|at| at.elapsed() < ONE_PRESS) {
+                    continue;
+                }
                 if !state.orderly.swap(false, Ordering::SeqCst) {
                     break;
                 }
+                asked_at = Some(Instant::now());
                 state.asked.notify_one();
             }
         });

@@ -155,6 +155,9 @@ pub fn check_prerequisites(kafka: bool) -> Result<()> {
     if let Err(error) = require_wasm_target() {
         missing.push(format!("{error:#}"));
     }
+    if let Err(error) = require_openssl() {
+        missing.push(format!("{error:#}"));
+    }
     if let Err(error) = npm::require() {
         missing.push(format!("{error:#}"));
     }
@@ -191,6 +194,22 @@ fn require_java() -> Result<()> {
         Some(major) if major < 17 => bail!("{HOW} (found Java {major})"),
         _ => Ok(()),
     }
+}
+
+/// `worker-build` links the system's OpenSSL; without its headers cargo fails after minutes.
+fn require_openssl() -> Result<()> {
+    if !cfg!(target_os = "linux") || Stamp::new("worker-build", WORKER_BUILD).is_current() {
+        return Ok(());
+    }
+    let by_variable = std::env::var_os("OPENSSL_DIR").is_some();
+    let found = Command::new("pkg-config").args(["--exists", "openssl"]).status();
+    if by_variable || found.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    bail!(
+        "pkg-config and the headers of OpenSSL, to build worker-build: Debian/Ubuntu \
+         `apt install pkg-config libssl-dev`, Fedora `dnf install pkgconf openssl-devel`"
+    )
 }
 
 fn require_wasm_target() -> Result<()> {

@@ -3,6 +3,7 @@
 //!
 //! State is kept under `target/up`: a second start finds yesterday's line.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,7 @@ use serde_json::json;
 
 use crate::api::{Api, Stats};
 use crate::crowd::{Crowd, CrowdOptions, Tally};
+use crate::keys::write_secret;
 use crate::process::{self, StopSignal};
 use crate::stack::{Broker, Stack, StackOptions};
 use crate::tools::{self, Tools};
@@ -103,24 +105,28 @@ async fn show(ui: &Ui, tools: &Tools, options: &Options, stop: &StopSignal) -> R
         api.call(Method::PATCH, "/queue/admin/events/demo", &change).await?.ok()?;
         ui.step("event: demo, with its line as it was left");
     }
+    let keys_file = paths::up().join("crowd.json");
     let crowd = (!options.no_crowd).then(|| {
         ui.step(format!("crowd: {} visitors are on their way", options.visitors));
-        Crowd::start(&CrowdOptions {
+        let crowd_options = CrowdOptions {
             worker: authority,
             shop: stack.shop.authority(),
             event: EVENT.to_owned(),
             visitors: options.visitors,
             rush: Duration::from_secs(20),
-        })
+        };
+        Crowd::start(&crowd_options, read_keys(&keys_file))
     });
     introduce(&stack);
 
-    let tally = crowd.as_ref().map(|crowd| crowd.tally.as_ref());
     let ended = tokio::select! {
         () = stop.asked() => Ok(()),
-        ended = watch(&mut stack, &mut api, tally) => ended,
+        ended = watch(&mut stack, &mut api, crowd.as_ref(), &keys_file) => ended,
     };
     eprintln!();
+    if let Some(crowd) = &crowd {
+        keep_keys(&keys_file, crowd)?;
+    }
     ui.step("stop: the crowd, the shop, the relay, the Worker, Kafka");
     drop(crowd);
     stack.stop()?;
@@ -131,17 +137,33 @@ async fn show(ui: &Ui, tools: &Tools, options: &Options, stop: &StopSignal) -> R
 }
 
 /// One line of truth a second, until a part ends.
-async fn watch(stack: &mut Stack, api: &mut Api, tally: Option<&Tally>) -> Result<()> {
+async fn watch(stack: &mut Stack, api: &mut Api, crowd: Option<&Crowd>, keys_file: &Path) -> Result<()> {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         second.tick().await;
         stack.check()?;
+        if let Some(crowd) = crowd {
+            keep_keys(keys_file, crowd)?;
+        }
         match api.stats(EVENT).await {
-            Ok(stats) => println!("{}", line(&stats, tally)),
+            Ok(stats) => println!("{}", line(&stats, crowd.map(|crowd| crowd.tally.as_ref()))),
             Err(error) => println!("no stats: {error:#}"),
         }
     }
+}
+
+/// The crowd comes back to its places the next time, even after a `kill -9`.
+fn keep_keys(file: &Path, crowd: &Crowd) -> Result<()> {
+    let new = file.with_extension("new");
+    write_secret(&new, &json!(crowd.keys()).to_string())?;
+    Ok(std::fs::rename(new, file)?)
+}
+
+/// Nobody, when there is no file or not a whole one.
+fn read_keys(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 fn line(stats: &Stats, tally: Option<&Tally>) -> String {

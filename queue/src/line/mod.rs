@@ -38,7 +38,7 @@ use crate::settings::Settings;
 use crate::types::{EventId, LaneId, Position, UnixMillis};
 use crate::wire::{Board, Configured, Exchange, ExchangeReply, Numbering, Stats};
 
-/// For this long after it starts a line that has called somebody admits nobody.
+/// For this long after it starts a line with called places that are not admitted registers claims and admits nobody.
 pub const HOLD_MS: u64 = 3_000;
 
 /// How many more than on average are needed are called, lest room stays unused.
@@ -126,7 +126,8 @@ impl Line {
         }
         line.controller = Controller::resumed(line.admitted.total(), line.called.total());
         line.catch_up(now);
-        if line.head.frontier > Position(0) {
+        // Only the called who are not admitted can have been present.
+        if line.called() > 0 {
             line.hold_until = line.head.clk.plus(HOLD_MS);
         }
         line

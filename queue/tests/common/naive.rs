@@ -68,7 +68,7 @@ impl Naive {
     pub fn restart(&mut self, now: u64) {
         self.clk = self.stored_clk.max(now);
         self.seen.clear();
-        self.hold_until = if self.frontier > 0 { self.clk + 3_000 } else { 0 };
+        self.hold_until = if self.living_in(1..=self.frontier) > 0 { self.clk + 3_000 } else { 0 };
     }
 
     pub fn frontier_is(&mut self, frontier: u64) {

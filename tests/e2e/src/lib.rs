@@ -1,1 +1,72 @@
-//! To come.
+//! What the end-to-end tests share: real parts, visitors, and checkers that know nothing of the product's code.
+//!
+//! * [`World`] starts a Worker on the real runtime (and, when asked, the relay on a real broker) on free ports, with keys and state
+//!   of its own under `target/e2e/<test>`. It is all stopped when the world is dropped; the directory stays when the test failed.
+//! * [`Visitor`] is a client with its visitor key, ticket and pass.
+//! * [`broker`] is the one Kafka of a test binary.
+//! * [`trace`] reads what the line said about every exchange; [`checker`] rebuilds limits and order from that.
+//! * [`order`] holds numbers against the times at which requests were sent and answered.
+//! * [`tokens`] forges tickets and passes with the deployment's keys, and with other ones.
+//! * [`seed`] makes random parts repeatable: `ROPELINE_SEED`.
+//!
+//! The tests need what `cargo xtask test e2e` installs and builds. Without it they fail and say so; they are never skipped.
+
+pub mod broker;
+pub mod checker;
+pub mod order;
+pub mod seed;
+pub mod tokens;
+pub mod trace;
+mod visitor;
+mod world;
+
+pub use hyper::{Method, StatusCode};
+pub use serde_json::{Value, json};
+pub use visitor::{Admission, Visitor, new_key};
+pub use world::{Role, World, WorldOptions};
+pub use xtask::http::{Answer, Client};
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970, by this machine's clock: the one the runtime uses, too.
+#[must_use]
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Fails the test when `work` is not done in time: no test may hang.
+///
+/// # Panics
+/// When the time is over.
+pub async fn within<T>(what: &str, bound: Duration, work: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(bound, work).await {
+        Ok(done) => done,
+        Err(_) => panic!("{what}: not done within {} s", bound.as_secs()),
+    }
+}
+
+/// Fails unless the answer is a problem of this slug with this status, in the form of RFC 9457.
+///
+/// # Panics
+/// With the answer.
+#[track_caller]
+pub fn assert_problem(answer: &Answer, status: u16, slug: &str) {
+    let body = answer.json();
+    let text = answer.text();
+    assert_eq!(answer.status.as_u16(), status, "expected {slug}: {text}");
+    assert_eq!(body["type"], format!("urn:ropeline:problem:{slug}"), "{text}");
+    assert_eq!(body["status"], status, "{text}");
+    assert!(body["title"].is_string() && body["detail"].is_string(), "{text}");
+    let kind = answer.header("content-type").unwrap_or_default();
+    assert!(kind.starts_with("application/problem+json"), "{kind}: {text}");
+}
+
+/// Fails unless the answer has this status.
+///
+/// # Panics
+/// With the answer.
+#[track_caller]
+pub fn assert_status(answer: &Answer, status: u16) {
+    assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
+}
