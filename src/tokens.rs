@@ -22,7 +22,7 @@ pub struct Token {
 
 /// The Worker's time, seconds since 1970. It dates tokens; it orders nothing.
 pub fn now_seconds() -> u64 {
-    worker::Date::now().as_millis() / 1_000
+    (worker::js_sys::Date::now() / 1_000.0) as u64
 }
 
 /// A ticket for this place.

@@ -115,15 +115,15 @@ impl<'a> Place<'a> {
             seq: None,
             session_expires_at: None,
         };
-        place.settle(state, board.pace_per_minute, jitter);
+        place.settle(state, pace(board), jitter);
         place
     }
 
-    /// What is known better than from the board.
-    pub fn settle(&mut self, state: State, pace_per_minute: Option<u64>, jitter: f64) {
+    /// What is known better than from the board; its [`pace`] makes the estimate.
+    pub fn settle(&mut self, state: State, pace: Option<u64>, jitter: f64) {
         self.state = state;
         self.eta_seconds = match state {
-            State::Waiting => eta(self.ahead, pace_per_minute),
+            State::Waiting => eta(self.ahead, pace),
             _ => None,
         };
         self.poll_after_seconds = poll_after(state, self.eta_seconds, jitter);
@@ -132,6 +132,13 @@ impl<'a> Place<'a> {
             self.frontier = self.frontier.max(self.position.get());
         }
     }
+}
+
+/// Positions called per minute: as measured, but no slower than what could be let in at once, since just after an opening too
+/// little has been measured to tell. None before anything was called.
+#[must_use]
+pub fn pace(board: &Board) -> Option<u64> {
+    board.pace_per_minute.map(|measured| measured.max(board.free_per_minute))
 }
 
 fn eta(ahead: u64, pace_per_minute: Option<u64>) -> Option<Eta> {
@@ -182,6 +189,14 @@ mod tests {
             let place = Place::on(&board, &event, Number(100), 0, jitter);
             assert_eq!(place.poll_after_seconds, expect);
         }
+    }
+
+    #[test]
+    fn just_after_an_opening_nobody_is_sent_away_for_a_minute() {
+        let board = Board { frontier: 1, pace_per_minute: Some(12), free_per_minute: 6_000, ..Board::default() };
+        assert_eq!(place(&board, 400, 0).3, 2.0);
+        let full = Board { free_per_minute: 0, ..board };
+        assert_eq!(place(&full, 400, 0).3, 60.0);
     }
 
     #[test]

@@ -181,6 +181,9 @@ pub struct Board {
     pub admitted_last_minute: u64,
     /// Positions called per minute, as measured; null before anything was called.
     pub pace_per_minute: Option<u64>,
+    /// How many could be let in within the next minute as slots and limits stand.
+    #[serde(default)]
+    pub free_per_minute: u64,
     /// What the operator tells the visitors.
     pub message: String,
     /// Whether the counts are for everybody.

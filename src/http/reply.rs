@@ -1,7 +1,7 @@
 //! An answer on its way out, and the headers every answer has.
 
 use serde::Serialize;
-use worker::wasm_bindgen::JsCast;
+use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys::{Response, ResponseInit};
 
 use super::problem::Problem;
@@ -98,19 +98,25 @@ impl Reply {
         headers.push(("x-request-id", request_id));
         headers.extend(self.headers.iter().map(|(name, value)| (*name, value.as_str())));
         headers.extend(self.cookies.iter().map(|cookie| ("set-cookie", cookie.as_str())));
-        // Status and headers cross over to the runtime as one text: a call for each of them costs more than all the rest.
-        let init = serde_json::to_string(&Init { status: self.status, headers })?;
-        let init: ResponseInit = worker::js_sys::JSON::parse(&init)?.unchecked_into();
+        let init = init(self.status, &headers)?;
         let body = if head { None } else { self.body.as_deref() };
         Response::new_with_opt_str_and_init(body, &init).map_err(worker::Error::from)
     }
 }
 
-/// `ResponseInit` of the Fetch standard.
-#[derive(Serialize)]
-struct Init<'a> {
-    status: u16,
-    headers: Vec<(&'static str, &'a str)>,
+/// `ResponseInit` of the Fetch standard. Status and headers cross over to the runtime as one text: a call for each of them costs
+/// more than all the rest of an answer.
+///
+/// # Errors
+/// Not for what can be in a header.
+pub fn init(status: u16, headers: &[(&'static str, &str)]) -> Result<ResponseInit, JsValue> {
+    #[derive(Serialize)]
+    struct Init<'a> {
+        status: u16,
+        headers: &'a [(&'static str, &'a str)],
+    }
+    let text = serde_json::to_string(&Init { status, headers }).map_err(|error| JsValue::from(error.to_string()))?;
+    worker::js_sys::JSON::parse(&text).map(JsCast::unchecked_into)
 }
 
 impl From<Problem> for Reply {

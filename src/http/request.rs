@@ -1,8 +1,10 @@
 //! A request, read once: path, query, headers that matter, cookies, and a bounded JSON body.
 
+use std::cell::OnceCell;
+
 use serde_json::{Map, Value};
 use worker::js_sys::Uint8Array;
-use worker::wasm_bindgen::JsCast;
+use worker::wasm_bindgen::{JsCast, intern};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys;
 
@@ -24,7 +26,7 @@ pub struct Call {
     /// The path, still encoded.
     pub path: String,
     query: String,
-    cookies: Option<String>,
+    cookies: OnceCell<Option<String>>,
 }
 
 impl Call {
@@ -39,22 +41,21 @@ impl Call {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let method = raw.method();
         let head = method == "HEAD";
-        let cookies = headers.get("cookie").ok().flatten();
         Self {
             method: if head { "GET".to_owned() } else { method },
             head,
             origin: origin.to_owned(),
             path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
             query: query.to_owned(),
-            cookies,
+            cookies: OnceCell::new(),
             raw,
             headers,
         }
     }
 
-    /// A header's value.
-    pub fn header(&self, name: &str) -> Option<String> {
-        self.headers.get(name).ok().flatten()
+    /// A header's value. Its name crosses over to the runtime once per isolate, not once per request.
+    pub fn header(&self, name: &'static str) -> Option<String> {
+        self.headers.get(intern(name)).ok().flatten()
     }
 
     /// The bearer token, if there is one.
@@ -75,7 +76,7 @@ impl Call {
 
     /// A cookie's value.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        let pairs = self.cookies.as_deref()?.split(';');
+        let pairs = self.cookies.get_or_init(|| self.header("cookie")).as_deref()?.split(';');
         pairs.filter_map(|pair| pair.trim_start().split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 

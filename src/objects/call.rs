@@ -18,7 +18,7 @@ use ropeline_queue::LaneId;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use worker::js_sys::{JsString, Object, Reflect};
-use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen::{JsCast, JsValue, intern};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{Request, RequestInit, Response};
 use worker::worker_sys::types::{DurableObject, DurableObjectId, DurableObjectNamespace};
@@ -204,7 +204,7 @@ impl Message {
             }
         };
         let response: Response = JsFuture::from(promise).await?.unchecked_into();
-        if let Some(answer) = response.headers().get(ANSWER)? {
+        if let Some(answer) = response.headers().get(intern(ANSWER))? {
             return Ok((response.status(), answer));
         }
         let text = JsFuture::from(response.text()?).await?;

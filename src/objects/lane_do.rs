@@ -200,7 +200,7 @@ impl Inner {
     /// What the place of a known visitor is.
     async fn known(this: &Rc<Self>, sub: Subject, row: &StoredVisitor, claim: bool) -> Result<OpAnswer, Refused> {
         if row.left {
-            return Self::left(this, row.number).await;
+            return Self::given_up(this, row.number).await;
         }
         let StoredVisitor { number, entered_at, .. } = *row;
         if claim {
@@ -213,13 +213,11 @@ impl Inner {
         Self::ask(this, Op::Look { number }).await
     }
 
-    /// What became of a place that its holder gave up: a session that is over, or nothing.
-    async fn left(this: &Rc<Self>, number: Number) -> Result<OpAnswer, Refused> {
-        match Self::ask(this, Op::Look { number }).await? {
-            OpAnswer::Ended => Ok(OpAnswer::Ended),
-            // Also where the line has not heard of it yet.
-            _ => Ok(OpAnswer::Left),
-        }
+    /// What became of a place whose holder asked to give it up: left, or a session that is over. The line is told again first,
+    /// should it not have heard.
+    async fn given_up(this: &Rc<Self>, number: Number) -> Result<OpAnswer, Refused> {
+        Self::ask(this, Op::Leave { number }).await?;
+        Self::ask(this, Op::Look { number }).await
     }
 
     /// An op about a place that the caller has a ticket for.
@@ -235,7 +233,7 @@ impl Inner {
         };
         let op = op(&row);
         if row.left && !matches!(op, Op::Leave { .. }) {
-            let answer = Self::left(this, number).await?;
+            let answer = Self::given_up(this, number).await?;
             return reply::json(&Asked::Answer { answer });
         }
         let answer = Self::ask(this, op).await?;

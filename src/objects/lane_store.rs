@@ -5,7 +5,7 @@ use ropeline_queue::{EventId, LaneId, Number, Subject, UnixMillis};
 use worker::{SqlStorage, State};
 
 use super::command::StoredVisitor;
-use super::sql::{Bind, SqlError, query, run, transaction};
+use super::sql::{Bind, SqlError, run, transaction};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (
@@ -26,10 +26,10 @@ pub fn create(state: &State, event: &EventId, lane: LaneId) -> Result<(), SqlErr
 
 /// Whose lane this is and how it was left; none if it was never created, or was purged.
 pub fn load(sql: &SqlStorage) -> Result<Option<(EventId, LaneId, LaneMeta)>, SqlError> {
-    if query(sql, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'", [])?.is_empty() {
+    if run(sql, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'", [])?.is_empty() {
         return Ok(None);
     }
-    let Some(mut row) = query(sql, "SELECT event, lane, inc, k FROM meta", [])?.into_iter().next() else {
+    let Some(mut row) = run(sql, "SELECT event, lane, inc, k FROM meta", [])?.into_iter().next() else {
         return Ok(None);
     };
     let event = EventId::parse(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
@@ -66,7 +66,7 @@ pub fn apply(state: &State, changes: Vec<LaneChange>) -> Result<(), SqlError> {
 fn write(sql: &SqlStorage, change: &LaneChange) -> Result<(), SqlError> {
     match change {
         LaneChange::Meta(LaneMeta { inc, k }) => {
-            query(sql, "UPDATE meta SET inc = ?, k = ?", [Bind::Integer(*inc), Bind::Integer(*k)])
+            run(sql, "UPDATE meta SET inc = ?, k = ?", [Bind::Integer(*inc), Bind::Integer(*k)])
         }
         LaneChange::Visitors { subjects, first, at } => {
             let subjects = serde_json::to_string(subjects).map_err(|error| SqlError(error.to_string()))?;

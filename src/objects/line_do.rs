@@ -90,7 +90,7 @@ impl Line {
 }
 
 fn now() -> UnixMillis {
-    UnixMillis(worker::Date::now().as_millis())
+    UnixMillis(worker::js_sys::Date::now() as u64)
 }
 
 impl Inner {

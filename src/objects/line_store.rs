@@ -9,7 +9,7 @@ use ropeline_queue::wire::Configured;
 use ropeline_queue::{Epoch, EventId, LaneId, Number, Position, Seq, UnixMillis};
 use worker::{SqlStorage, State};
 
-use super::sql::{Bind, Row, SqlError, query, run, transaction};
+use super::sql::{Bind, Row, SqlError, run, transaction};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS line (
@@ -57,8 +57,8 @@ pub fn create(state: &State, event: &EventId, configured: Configured, now: UnixM
         sql.exec(SCHEMA, None)?;
         let head = [event.as_str().into(), now.get().into()];
         run(sql, "INSERT INTO line VALUES (1, ?, ?, 0, 0, 0, 0, 0)", head)?;
-        query(sql, "INSERT INTO relay VALUES (1, 0, NULL, 0, 0, 0, NULL, NULL, 0)", [])?;
-        query(sql, "INSERT INTO told VALUES (1, 0, 0, 0)", [])?;
+        run(sql, "INSERT INTO relay VALUES (1, 0, NULL, 0, 0, 0, NULL, NULL, 0)", [])?;
+        run(sql, "INSERT INTO told VALUES (1, 0, 0, 0)", [])?;
         write(sql, &Change::Configured(configured))
     })
 }
@@ -72,22 +72,22 @@ pub fn apply(state: &State, changes: Vec<Change>) -> Result<(), SqlError> {
 pub fn keep_told(state: &State, told: ToldRow) -> Result<(), SqlError> {
     transaction(state, move |sql| {
         let binds = [told.config_version.into(), flag(told.busy), told.stamp.into()];
-        query(sql, "UPDATE told SET config_version = ?, busy = ?, stamp = ?", binds).map(drop)
+        run(sql, "UPDATE told SET config_version = ?, busy = ?, stamp = ?", binds).map(drop)
     })
 }
 
 /// What the registry has heard.
 pub fn told(sql: &SqlStorage) -> Result<ToldRow, SqlError> {
-    let mut row = one(query(sql, "SELECT config_version, busy, stamp FROM told", [])?)?;
+    let mut row = one(run(sql, "SELECT config_version, busy, stamp FROM told", [])?)?;
     Ok(ToldRow { config_version: row.integer()?, busy: row.integer()? != 0, stamp: row.integer()? })
 }
 
 /// The event this line was created for; none if it was not, or was purged.
 pub fn event(sql: &SqlStorage) -> Result<Option<EventId>, SqlError> {
-    if query(sql, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'line'", [])?.is_empty() {
+    if run(sql, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'line'", [])?.is_empty() {
         return Ok(None);
     }
-    match query(sql, "SELECT event FROM line", [])?.into_iter().next() {
+    match run(sql, "SELECT event FROM line", [])?.into_iter().next() {
         Some(mut row) => EventId::parse(&row.text()?).map(Some).map_err(|error| SqlError(error.to_string())),
         None => Ok(None),
     }
@@ -99,7 +99,7 @@ fn one(rows: Vec<Row>) -> Result<Row, SqlError> {
 
 fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
     match change {
-        Change::Head(Head { clk, last_number, frontier, seq, voided, version }) => query(
+        Change::Head(Head { clk, last_number, frontier, seq, voided, version }) => run(
             sql,
             "UPDATE line SET clk = ?, last_number = ?, frontier = ?, seq = ?, voided = ?, version = ?",
             [clk.get(), last_number.get(), frontier.get(), seq.get(), *voided, *version].map(Bind::Integer),
@@ -113,7 +113,7 @@ fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
         Change::Lane(lane, row) => write_lane(sql, *lane, row),
         Change::Gone { first, last, why } => write_gone(sql, *first, *last, *why),
         Change::Called { last, count, at } => {
-            query(sql, "INSERT INTO called VALUES (?, ?, ?)", [last.get(), *count, at.get()].map(Bind::Integer))
+            run(sql, "INSERT INTO called VALUES (?, ?, ?)", [last.get(), *count, at.get()].map(Bind::Integer))
         }
         Change::Admit(Admission { session, number, admitted_at, record }) => run(
             sql,
@@ -128,7 +128,7 @@ fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
                 flag(session.over),
             ],
         ),
-        Change::Session(Session { seq, session_expires_at, release_at, over }) => query(
+        Change::Session(Session { seq, session_expires_at, release_at, over }) => run(
             sql,
             "UPDATE admission SET session_expires_at = ?, release_at = ?, over = ? WHERE seq = ?",
             [session_expires_at.get().into(), release_at.get().into(), flag(*over), seq.get().into()],
@@ -193,17 +193,17 @@ impl LineStore for SqlLine<'_> {
 
     fn session_of(&self, number: Number) -> Result<Option<Session>, SqlError> {
         let statement = "SELECT seq, session_expires_at, release_at, over FROM admission WHERE number = ?";
-        session(query(self.0, statement, [number.get().into()])?.into_iter().next())
+        session(run(self.0, statement, [number.get().into()])?.into_iter().next())
     }
 
     fn session(&self, seq: Seq) -> Result<Option<Session>, SqlError> {
         let statement = "SELECT seq, session_expires_at, release_at, over FROM admission WHERE seq = ?";
-        session(query(self.0, statement, [seq.get().into()])?.into_iter().next())
+        session(run(self.0, statement, [seq.get().into()])?.into_iter().next())
     }
 
     fn called_at(&self, position: Position) -> Result<Option<UnixMillis>, SqlError> {
         let statement = "SELECT at FROM called WHERE last >= ? ORDER BY last LIMIT 1";
-        let row = query(self.0, statement, [position.get().into()])?.into_iter().next();
+        let row = run(self.0, statement, [position.get().into()])?.into_iter().next();
         row.map(|mut row| row.integer().map(UnixMillis)).transpose()
     }
 
@@ -211,7 +211,7 @@ impl LineStore for SqlLine<'_> {
         let statement = "SELECT record FROM admission WHERE seq > ? ORDER BY seq LIMIT ?";
         let mut records = Vec::new();
         let mut bytes = 0;
-        for mut row in query(self.0, statement, [after.get().into(), (limit as u64).into()])? {
+        for mut row in run(self.0, statement, [after.get().into(), (limit as u64).into()])? {
             let record = row.text()?;
             bytes += record.len();
             if bytes > max_bytes && !records.is_empty() {
@@ -227,7 +227,7 @@ impl SqlLine<'_> {
     /// Everything the line holds in memory.
     pub fn snapshot(&self) -> Result<Snapshot, SqlError> {
         let sql = self.0;
-        let mut row = one(query(sql, "SELECT clk, last_number, frontier, seq, voided, version FROM line", [])?)?;
+        let mut row = one(run(sql, "SELECT clk, last_number, frontier, seq, voided, version FROM line", [])?)?;
         let head = Head {
             clk: UnixMillis(row.integer()?),
             last_number: Number(row.integer()?),
@@ -236,25 +236,26 @@ impl SqlLine<'_> {
             voided: row.integer()?,
             version: row.integer()?,
         };
-        let mut row = one(query(sql, "SELECT version, settings FROM configured", [])?)?;
+        let mut row = one(run(sql, "SELECT version, settings FROM configured", [])?)?;
         let version = row.integer()?;
         let settings = serde_json::from_str(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
         Ok(Snapshot {
             configured: Configured { version, settings },
             lanes: self.lanes()?,
-            gone: pairs(query(sql, "SELECT first, last FROM gone", [])?, |first, last| {
+            gone: pairs(run(sql, "SELECT first, last FROM gone", [])?, |first, last| {
                 (Position(first), Position(last))
             })?,
             releases: pairs(
-                query(
+                run(
                     sql,
                     "SELECT release_at, COUNT(*) FROM admission WHERE release_at > ? GROUP BY release_at",
                     [head.clk.get().into()],
                 )?,
                 |at, count| (UnixMillis(at), count),
             )?,
-            admitted: self.per_second("SELECT admitted_at, 1 FROM admission ORDER BY seq DESC", head.clk)?,
-            called: self.per_second("SELECT at, count FROM called ORDER BY last DESC", head.clk)?,
+            admitted: self
+                .per_second("SELECT admitted_at, 1 FROM admission ORDER BY seq DESC LIMIT ? OFFSET ?", head.clk)?,
+            called: self.per_second("SELECT at, count FROM called ORDER BY last DESC LIMIT ? OFFSET ?", head.clk)?,
             relay: self.relay()?,
             head,
         })
@@ -262,7 +263,7 @@ impl SqlLine<'_> {
 
     fn lanes(&self) -> Result<Vec<(LaneId, LaneRow)>, SqlError> {
         let mut lanes = Vec::new();
-        for mut row in query(self.0, "SELECT lane, inc, k, count, first, at, refusal FROM lane", [])? {
+        for mut row in run(self.0, "SELECT lane, inc, k, count, first, at, refusal FROM lane", [])? {
             let lane = u16::try_from(row.integer()?).map_err(|error| SqlError(error.to_string()))?;
             let (inc, k) = (row.integer()?, row.integer()?);
             let (count, first, at) = (row.maybe_integer()?, row.maybe_integer()?, row.maybe_integer()?);
@@ -282,13 +283,13 @@ impl SqlLine<'_> {
     }
 
     /// (second, sum) over the 61 seconds up to `clk`, oldest first, from rows of (time, count), newest first.
-    fn per_second(&self, newest_first: &str, clk: UnixMillis) -> Result<Vec<(u64, u64)>, SqlError> {
+    fn per_second(&self, newest_first: &'static str, clk: UnixMillis) -> Result<Vec<(u64, u64)>, SqlError> {
         const PAGE: u64 = 10_000;
         let oldest = clk.second().saturating_sub(60);
         let mut seconds: Vec<(u64, u64)> = Vec::new();
         for page in 0.. {
-            let statement = format!("{newest_first} LIMIT {PAGE} OFFSET {}", page * PAGE);
-            let rows = pairs(query(self.0, &statement, [])?, |at, count| (UnixMillis(at).second(), count))?;
+            let window = [PAGE, page * PAGE].map(Bind::Integer);
+            let rows = pairs(run(self.0, newest_first, window)?, |at, count| (UnixMillis(at).second(), count))?;
             let full = rows.len() as u64 == PAGE;
             for (second, count) in rows {
                 if second < oldest {
@@ -310,7 +311,7 @@ impl SqlLine<'_> {
 
     fn relay(&self) -> Result<RelayRow, SqlError> {
         let statement = "SELECT epoch, owner, lease_until, drained, acked, next_offset, topic, partition FROM relay";
-        let mut row = one(query(self.0, statement, [])?)?;
+        let mut row = one(run(self.0, statement, [])?)?;
         let mut relay = RelayRow {
             epoch: Epoch(row.integer()?),
             owner: row.maybe_text()?,

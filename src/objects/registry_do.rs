@@ -14,7 +14,7 @@ use worker::{Env, SqlStorage, State};
 
 use super::command::{EventEntry, Listing, RegistryCommand, Reservation, Told};
 use super::reply::{self, Refused};
-use super::sql::{Bind, SqlError, query, run, transaction};
+use super::sql::{Bind, SqlError, run, transaction};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
@@ -122,13 +122,13 @@ impl Registry {
     fn write<T>(&self, writes: impl FnOnce(&SqlStorage) -> Result<T, SqlError> + 'static) -> Result<(), SqlError> {
         self.transact(move |sql| {
             writes(sql)?;
-            query(sql, "UPDATE meta SET version = version + 1", [])
+            run(sql, "UPDATE meta SET version = version + 1", [])
         })
     }
 }
 
 fn is_empty(sql: &SqlStorage) -> Result<bool, SqlError> {
-    Ok(query(sql, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'events'", [])?.is_empty())
+    Ok(run(sql, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'events'", [])?.is_empty())
 }
 
 fn tell(sql: &SqlStorage, event: &EventId, configured: &Configured) -> Result<(), SqlError> {
@@ -170,7 +170,7 @@ fn list(sql: &SqlStorage, known: Option<u64>) -> Result<Listing, SqlError> {
     if is_empty(sql)? {
         return Ok(Listing { version: 0, events: (known != Some(0)).then(Vec::new) });
     }
-    let version = match query(sql, "SELECT version FROM meta", [])?.into_iter().next() {
+    let version = match run(sql, "SELECT version FROM meta", [])?.into_iter().next() {
         Some(mut row) => row.integer()?,
         None => return Err(SqlError("the registry's own row is missing".to_owned())),
     };
@@ -179,7 +179,7 @@ fn list(sql: &SqlStorage, known: Option<u64>) -> Result<Listing, SqlError> {
     }
     let mut events = Vec::new();
     for mut row in
-        query(sql, "SELECT event, salt, version, settings FROM events WHERE state = 'live' ORDER BY event", [])?
+        run(sql, "SELECT event, salt, version, settings FROM events WHERE state = 'live' ORDER BY event", [])?
     {
         let event = EventId::parse(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
         let salt = row.text()?;
@@ -194,7 +194,7 @@ fn list_busy(sql: &SqlStorage) -> Result<Vec<EventId>, SqlError> {
     if is_empty(sql)? {
         return Ok(Vec::new());
     }
-    let rows = query(sql, "SELECT event FROM events WHERE state = 'live' AND busy = 1 ORDER BY event", [])?;
+    let rows = run(sql, "SELECT event FROM events WHERE state = 'live' AND busy = 1 ORDER BY event", [])?;
     let parse = |text: String| EventId::parse(&text).map_err(|error| SqlError(error.to_string()));
     rows.into_iter().map(|mut row| row.text().and_then(parse)).collect()
 }

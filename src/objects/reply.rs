@@ -8,9 +8,10 @@ use serde::de::DeserializeOwned;
 use worker::js_sys::JsString;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{Headers, Request, Response, ResponseInit};
+use worker::web_sys::{Request, Response};
 
 use super::sql::SqlError;
+use crate::http::reply::init;
 
 /// The header that carries a short answer.
 pub const ANSWER: &str = "ropeline-answer";
@@ -66,13 +67,8 @@ pub fn response(object: &str, outcome: Result<String, Refused>) -> Result<Respon
             (500, error.to_string())
         }
     };
-    let init = ResponseInit::new();
-    init.set_status(status);
-    if status == 200 && body.len() <= MOST_IN_HEADER && body.is_ascii() {
-        let headers = Headers::new()?;
-        headers.set(ANSWER, &body)?;
-        init.set_headers(&headers);
-        return Response::new_with_opt_str_and_init(None, &init);
-    }
-    Response::new_with_opt_str_and_init(Some(&body), &init)
+    let in_header = status == 200 && body.len() <= MOST_IN_HEADER && body.is_ascii();
+    let headers = in_header.then_some([(ANSWER, body.as_str())]);
+    let init = init(status, headers.as_ref().map_or(&[], |headers| headers.as_slice()))?;
+    Response::new_with_opt_str_and_init(if in_header { None } else { Some(&body) }, &init)
 }

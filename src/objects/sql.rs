@@ -9,7 +9,7 @@ use std::rc::Rc;
 use thiserror::Error;
 use worker::js_sys::{Function, Reflect};
 use worker::wasm_bindgen::prelude::Closure;
-use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen::{JsCast, JsValue, intern};
 use worker::{SqlStorage, SqlStorageValue, State};
 
 /// Storage failed, or holds what this code cannot read. The object must forget its memory.
@@ -105,23 +105,14 @@ impl Row {
     }
 }
 
-/// Runs one statement and drains its rows.
-pub fn query(
-    sql: &SqlStorage,
-    statement: &str,
-    binds: impl IntoIterator<Item = Bind<'static>>,
-) -> Result<Vec<Row>, SqlError> {
-    run(sql, statement, binds)
-}
-
-/// Runs one statement with borrowed texts and drains its rows.
+/// Runs one statement and drains its rows. The statement crosses over to the runtime once per isolate.
 pub fn run<'a>(
     sql: &SqlStorage,
-    statement: &str,
+    statement: &'static str,
     binds: impl IntoIterator<Item = Bind<'a>>,
 ) -> Result<Vec<Row>, SqlError> {
     let values = binds.into_iter().map(Bind::value).collect::<Result<Vec<_>, _>>()?;
-    let cursor = sql.exec(statement, values)?;
+    let cursor = sql.exec(intern(statement), values)?;
     cursor.raw().map(|row| Ok(Row(row?.into_iter()))).collect()
 }
 

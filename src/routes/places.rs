@@ -1,6 +1,6 @@
 //! From a place to its answer: the body *place*, `Retry-After`, and the cookies that go with it.
 
-use ropeline_queue::place::{Place, State};
+use ropeline_queue::place::{Place, State, pace};
 use ropeline_queue::wire::OpAnswer;
 use ropeline_queue::{Number, Seq, Subject, UnixMillis};
 
@@ -42,7 +42,7 @@ impl<'a> Answer<'a> {
         with_cookies: bool,
     ) -> Self {
         let place = Place::on(&board.board, &event.id, number, seen, jitter());
-        Self { c, event, place, pace: board.board.pace_per_minute, cookies: Vec::new(), with_cookies }
+        Self { c, event, place, pace: pace(&board.board), cookies: Vec::new(), with_cookies }
     }
 
     /// What the line said of it, which goes before the board.

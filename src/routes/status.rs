@@ -20,12 +20,16 @@ pub async fn status(c: &Context) -> Result<Reply, Problem> {
     let event = c.event(&id).await?;
     let ticket = credentials::ticket(&c.deployment, &c.call, &event, Proof::Mac).await?;
     let number = Number(ticket.claims.num);
-    let seen_name = cookies::name(&c.deployment, Purpose::Seen, event.id.as_str());
     let told = |text: &str| text.parse::<u64>().unwrap_or(0);
-    let seen = c.call.query("seen").map_or(0, told).max(c.call.cookie(&seen_name).map_or(0, told));
+    let mut seen = c.call.query("seen").map_or(0, told);
+    if ticket.by_cookie {
+        let name = cookies::name(&c.deployment, Purpose::Seen, event.id.as_str());
+        seen = seen.max(c.call.cookie(&name).map_or(0, told));
+    }
     let board = boards::get(&c.env, &event).await?;
     let mut answer = Answer::new(c, &event, &board, number, seen, ticket.by_cookie);
-    if let Ok(pass) = credentials::pass(&c.deployment, &c.call, &event, false).await
+    if ticket.by_cookie
+        && let Ok(pass) = credentials::pass(&c.deployment, &c.call, &event, false).await
         && pass.num == ticket.claims.num
     {
         answer.shown_pass(pass.seq, pass.exp);

@@ -306,6 +306,8 @@ impl Line {
             new_users_per_minute: settings.new_users_per_minute,
             admitted_last_minute: self.admitted.total(),
             pace_per_minute: self.called.per_minute(),
+            free_per_minute: (settings.new_users_per_minute.saturating_sub(self.admitted.total()))
+                .min(settings.total_active_users.saturating_sub(self.sessions.used())),
             message: settings.message.clone(),
             public_counts: settings.public_counts,
             updated_at: self.head.clk,
