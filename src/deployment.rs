@@ -12,6 +12,7 @@ use thiserror::Error;
 use worker::Env;
 
 use crate::keyring::{Keyring, KeyringError};
+use crate::microtasks;
 
 /// The configuration of this deployment.
 pub struct Deployment {
@@ -67,6 +68,9 @@ impl Deployment {
     }
 
     async fn read(env: &Env) -> Result<Self, DeploymentError> {
+        if !microtasks::are_direct() {
+            worker::console_warn!("configuration: microtasks are those of the runtime");
+        }
         let invalid =
             |name, reason: &dyn std::fmt::Display| DeploymentError::Invalid { name, reason: reason.to_string() };
         let prefix = text(env, "ROPELINE_PREFIX").unwrap_or_else(|| "/queue".to_owned());

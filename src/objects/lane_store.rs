@@ -5,7 +5,7 @@ use ropeline_queue::{EventId, LaneId, Number, Subject, UnixMillis};
 use worker::{SqlStorage, State};
 
 use super::command::StoredVisitor;
-use super::sql::{Bind, SqlError, run, transaction};
+use super::sql::{self, Bind, SqlError, run, transaction};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (
@@ -20,7 +20,7 @@ pub fn create(state: &State, event: &EventId, lane: LaneId) -> Result<(), SqlErr
     transaction(state, move |sql| {
         sql.exec(SCHEMA, None)?;
         let binds = [event.as_str().into(), u64::from(lane.0).into()];
-        run(sql, "INSERT INTO meta VALUES (1, ?, ?, 0, 0) ON CONFLICT (id) DO NOTHING", binds).map(drop)
+        sql::write(sql, "INSERT INTO meta VALUES (1, ?, ?, 0, 0) ON CONFLICT (id) DO NOTHING", binds)
     })
 }
 
@@ -54,7 +54,7 @@ pub fn leave(state: &State, sub: Subject, number: Number) -> Result<(), SqlError
     transaction(state, move |sql| {
         let sub = sub.to_string();
         let binds = [Bind::Text(&sub), number.get().into()];
-        run(sql, "UPDATE visitors SET left = 1 WHERE sub = ? AND number = ?", binds).map(drop)
+        sql::write(sql, "UPDATE visitors SET left = 1 WHERE sub = ? AND number = ?", binds)
     })
 }
 
@@ -66,15 +66,14 @@ pub fn apply(state: &State, changes: Vec<LaneChange>) -> Result<(), SqlError> {
 fn write(sql: &SqlStorage, change: &LaneChange) -> Result<(), SqlError> {
     match change {
         LaneChange::Meta(LaneMeta { inc, k }) => {
-            run(sql, "UPDATE meta SET inc = ?, k = ?", [Bind::Integer(*inc), Bind::Integer(*k)])
+            sql::write(sql, "UPDATE meta SET inc = ?, k = ?", [Bind::Integer(*inc), Bind::Integer(*k)])
         }
         LaneChange::Visitors { subjects, first, at } => {
             let subjects = serde_json::to_string(subjects).map_err(|error| SqlError(error.to_string()))?;
             // One statement for the whole batch: `key` is the index within it. Without WHERE the upsert would not parse.
             let statement = "INSERT INTO visitors SELECT value, key + ?, ?, 0 FROM json_each(?) WHERE true
                 ON CONFLICT (sub) DO UPDATE SET number = excluded.number, entered_at = excluded.entered_at, left = 0";
-            run(sql, statement, [first.get().into(), at.get().into(), Bind::Text(&subjects)])
+            sql::write(sql, statement, [first.get().into(), at.get().into(), Bind::Text(&subjects)])
         }
-    }?;
-    Ok(())
+    }
 }

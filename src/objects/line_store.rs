@@ -9,7 +9,7 @@ use ropeline_queue::wire::Configured;
 use ropeline_queue::{Epoch, EventId, LaneId, Number, Position, Seq, UnixMillis};
 use worker::{SqlStorage, State};
 
-use super::sql::{Bind, Row, SqlError, run, transaction};
+use super::sql::{self, Bind, Row, SqlError, run, transaction};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS line (
@@ -56,9 +56,9 @@ pub fn create(state: &State, event: &EventId, configured: Configured, now: UnixM
     transaction(state, move |sql| {
         sql.exec(SCHEMA, None)?;
         let head = [event.as_str().into(), now.get().into()];
-        run(sql, "INSERT INTO line VALUES (1, ?, ?, 0, 0, 0, 0, 0)", head)?;
-        run(sql, "INSERT INTO relay VALUES (1, 0, NULL, 0, 0, 0, NULL, NULL, 0)", [])?;
-        run(sql, "INSERT INTO told VALUES (1, 0, 0, 0)", [])?;
+        sql::write(sql, "INSERT INTO line VALUES (1, ?, ?, 0, 0, 0, 0, 0)", head)?;
+        sql::write(sql, "INSERT INTO relay VALUES (1, 0, NULL, 0, 0, 0, NULL, NULL, 0)", [])?;
+        sql::write(sql, "INSERT INTO told VALUES (1, 0, 0, 0)", [])?;
         write(sql, &Change::Configured(configured))
     })
 }
@@ -72,7 +72,7 @@ pub fn apply(state: &State, changes: Vec<Change>) -> Result<(), SqlError> {
 pub fn keep_told(state: &State, told: ToldRow) -> Result<(), SqlError> {
     transaction(state, move |sql| {
         let binds = [told.config_version.into(), flag(told.busy), told.stamp.into()];
-        run(sql, "UPDATE told SET config_version = ?, busy = ?, stamp = ?", binds).map(drop)
+        sql::write(sql, "UPDATE told SET config_version = ?, busy = ?, stamp = ?", binds)
     })
 }
 
@@ -99,7 +99,7 @@ fn one(rows: Vec<Row>) -> Result<Row, SqlError> {
 
 fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
     match change {
-        Change::Head(Head { clk, last_number, frontier, seq, voided, version }) => run(
+        Change::Head(Head { clk, last_number, frontier, seq, voided, version }) => sql::write(
             sql,
             "UPDATE line SET clk = ?, last_number = ?, frontier = ?, seq = ?, voided = ?, version = ?",
             [clk.get(), last_number.get(), frontier.get(), seq.get(), *voided, *version].map(Bind::Integer),
@@ -108,14 +108,14 @@ fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
             let settings = serde_json::to_string(settings).map_err(|error| SqlError(error.to_string()))?;
             let statement = "INSERT INTO configured VALUES (1, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET version = excluded.version, settings = excluded.settings";
-            run(sql, statement, [Bind::Integer(*version), Bind::Text(&settings)])
+            sql::write(sql, statement, [Bind::Integer(*version), Bind::Text(&settings)])
         }
         Change::Lane(lane, row) => write_lane(sql, *lane, row),
         Change::Gone { first, last, why } => write_gone(sql, *first, *last, *why),
         Change::Called { last, count, at } => {
-            run(sql, "INSERT INTO called VALUES (?, ?, ?)", [last.get(), *count, at.get()].map(Bind::Integer))
+            sql::write(sql, "INSERT INTO called VALUES (?, ?, ?)", [last.get(), *count, at.get()].map(Bind::Integer))
         }
-        Change::Admit(Admission { session, number, admitted_at, record }) => run(
+        Change::Admit(Admission { session, number, admitted_at, record }) => sql::write(
             sql,
             "INSERT INTO admission VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
@@ -128,17 +128,16 @@ fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
                 flag(session.over),
             ],
         ),
-        Change::Session(Session { seq, session_expires_at, release_at, over }) => run(
+        Change::Session(Session { seq, session_expires_at, release_at, over }) => sql::write(
             sql,
             "UPDATE admission SET session_expires_at = ?, release_at = ?, over = ? WHERE seq = ?",
             [session_expires_at.get().into(), release_at.get().into(), flag(*over), seq.get().into()],
         ),
         Change::Relay(row) => write_relay(sql, row),
-    }?;
-    Ok(())
+    }
 }
 
-fn write_lane(sql: &SqlStorage, lane: LaneId, row: &LaneRow) -> Result<Vec<Row>, SqlError> {
+fn write_lane(sql: &SqlStorage, lane: LaneId, row: &LaneRow) -> Result<(), SqlError> {
     let reason;
     let (count, first, at, refusal) = match row.outcome {
         None => (Bind::Null, Bind::Null, Bind::Null, Bind::Null),
@@ -150,15 +149,15 @@ fn write_lane(sql: &SqlStorage, lane: LaneId, row: &LaneRow) -> Result<Vec<Row>,
     };
     let statement = "INSERT INTO lane VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (lane) DO UPDATE SET inc = excluded.inc,
         k = excluded.k, count = excluded.count, first = excluded.first, at = excluded.at, refusal = excluded.refusal";
-    run(sql, statement, [u64::from(lane.0).into(), row.inc.into(), row.k.into(), count, first, at, refusal])
+    sql::write(sql, statement, [u64::from(lane.0).into(), row.inc.into(), row.k.into(), count, first, at, refusal])
 }
 
-fn write_gone(sql: &SqlStorage, first: Position, last: Position, why: Why) -> Result<Vec<Row>, SqlError> {
+fn write_gone(sql: &SqlStorage, first: Position, last: Position, why: Why) -> Result<(), SqlError> {
     let binds = [first.get().into(), last.get().into(), why.as_str().into()];
-    run(sql, "INSERT INTO gone VALUES (?, ?, ?)", binds)
+    sql::write(sql, "INSERT INTO gone VALUES (?, ?, ?)", binds)
 }
 
-fn write_relay(sql: &SqlStorage, row: &RelayRow) -> Result<Vec<Row>, SqlError> {
+fn write_relay(sql: &SqlStorage, row: &RelayRow) -> Result<(), SqlError> {
     let (topic, partition) = match &row.target {
         Some(Target { topic, partition }) => (Bind::Text(topic), Bind::Signed(i64::from(*partition))),
         None => (Bind::Null, Bind::Null),
@@ -175,7 +174,7 @@ fn write_relay(sql: &SqlStorage, row: &RelayRow) -> Result<Vec<Row>, SqlError> {
         partition,
         Bind::Signed(row.next_offset),
     ];
-    run(sql, statement, binds)
+    sql::write(sql, statement, binds)
 }
 
 fn session(row: Option<Row>) -> Result<Option<Session>, SqlError> {

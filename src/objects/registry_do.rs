@@ -14,7 +14,7 @@ use worker::{Env, SqlStorage, State};
 
 use super::command::{EventEntry, Listing, RegistryCommand, Reservation, Told};
 use super::reply::{self, Refused};
-use super::sql::{Bind, SqlError, run, transaction};
+use super::sql::{self, Bind, SqlError, run, transaction};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
@@ -64,7 +64,7 @@ impl Registry {
                     // A creation that broke off may have made more lanes than the next one wants: a purge gives back all.
                     let statement = "INSERT INTO events VALUES (?, 'reserved', ?, 0, NULL, ?, 0, 0)
                         ON CONFLICT (event) DO UPDATE SET lanes = MAX(lanes, excluded.lanes)";
-                    run(sql, statement, [event.as_str().into(), Bind::Text(&salt), u64::from(lanes).into()])
+                    sql::write(sql, statement, [event.as_str().into(), Bind::Text(&salt), u64::from(lanes).into()])
                 })?;
                 reply::json(&Reservation::Reserved)
             }
@@ -80,7 +80,11 @@ impl Registry {
                 if alive {
                     self.transact(move |sql| {
                         let statement = "UPDATE events SET busy = ?, busy_stamp = ? WHERE event = ? AND busy_stamp < ?";
-                        run(sql, statement, [u64::from(busy).into(), stamp.into(), event.as_str().into(), stamp.into()])
+                        sql::write(
+                            sql,
+                            statement,
+                            [u64::from(busy).into(), stamp.into(), event.as_str().into(), stamp.into()],
+                        )
                     })?;
                 }
                 reply::json(&Told { alive })
@@ -91,7 +95,7 @@ impl Registry {
                     let name = event.clone();
                     self.write(move |sql| {
                         let statement = "UPDATE events SET state = 'burying', busy = 0, salt = NULL WHERE event = ?";
-                        run(sql, statement, [name.as_str().into()])
+                        sql::write(sql, statement, [name.as_str().into()])
                     })?;
                 }
                 reply::json(&find(&sql, &event)?)
@@ -100,7 +104,7 @@ impl Registry {
                 self.write(move |sql| {
                     let statement =
                         "UPDATE events SET state = 'gone', settings = NULL WHERE event = ? AND state = 'burying'";
-                    run(sql, statement, [event.as_str().into()])
+                    sql::write(sql, statement, [event.as_str().into()])
                 })?;
                 reply::json(&Told { alive: false })
             }
@@ -111,18 +115,18 @@ impl Registry {
         Ok(matches!(find(sql, event)?, Reservation::Reserved | Reservation::Live))
     }
 
-    fn transact<T>(&self, writes: impl FnOnce(&SqlStorage) -> Result<T, SqlError> + 'static) -> Result<(), SqlError> {
+    fn transact(&self, writes: impl FnOnce(&SqlStorage) -> Result<(), SqlError> + 'static) -> Result<(), SqlError> {
         transaction(&self.state, move |sql| {
             sql.exec(SCHEMA, None)?;
-            writes(sql).map(drop)
+            writes(sql)
         })
     }
 
     /// The same for what Workers must hear of: the listing gets a new version.
-    fn write<T>(&self, writes: impl FnOnce(&SqlStorage) -> Result<T, SqlError> + 'static) -> Result<(), SqlError> {
+    fn write(&self, writes: impl FnOnce(&SqlStorage) -> Result<(), SqlError> + 'static) -> Result<(), SqlError> {
         self.transact(move |sql| {
             writes(sql)?;
-            run(sql, "UPDATE meta SET version = version + 1", [])
+            sql::write(sql, "UPDATE meta SET version = version + 1", [])
         })
     }
 }
@@ -144,7 +148,7 @@ fn tell(sql: &SqlStorage, event: &EventId, configured: &Configured) -> Result<()
         event.as_str().into(),
         Bind::Integer(*version),
     ];
-    run(sql, statement, binds).map(drop)
+    sql::write(sql, statement, binds)
 }
 
 fn find(sql: &SqlStorage, event: &EventId) -> Result<Reservation, SqlError> {

@@ -10,7 +10,7 @@ use thiserror::Error;
 use worker::js_sys::{Function, Reflect};
 use worker::wasm_bindgen::prelude::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue, intern};
-use worker::{SqlStorage, SqlStorageValue, State};
+use worker::{SqlCursor, SqlStorage, SqlStorageValue, State};
 
 /// Storage failed, or holds what this code cannot read. The object must forget its memory.
 #[derive(Debug, Error)]
@@ -111,9 +111,25 @@ pub fn run<'a>(
     statement: &'static str,
     binds: impl IntoIterator<Item = Bind<'a>>,
 ) -> Result<Vec<Row>, SqlError> {
+    execute(sql, statement, binds)?.raw().map(|row| Ok(Row(row?.into_iter()))).collect()
+}
+
+/// Runs one statement that answers no rows.
+pub fn write<'a>(
+    sql: &SqlStorage,
+    statement: &'static str,
+    binds: impl IntoIterator<Item = Bind<'a>>,
+) -> Result<(), SqlError> {
+    execute(sql, statement, binds).map(drop)
+}
+
+fn execute<'a>(
+    sql: &SqlStorage,
+    statement: &'static str,
+    binds: impl IntoIterator<Item = Bind<'a>>,
+) -> Result<SqlCursor, SqlError> {
     let values = binds.into_iter().map(Bind::value).collect::<Result<Vec<_>, _>>()?;
-    let cursor = sql.exec(intern(statement), values)?;
-    cursor.raw().map(|row| Ok(Row(row?.into_iter()))).collect()
+    Ok(sql.exec(intern(statement), values)?)
 }
 
 /// Runs `writes` in one synchronous transaction: all of them or, on an error, none.

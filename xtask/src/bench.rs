@@ -44,7 +44,7 @@ pub struct Options {
     #[arg(long, default_value_t = 5, value_name = "N")]
     seconds: u64,
     /// Keep-alive connections
-    #[arg(long, default_value_t = 64, value_name = "N")]
+    #[arg(long, default_value_t = 256, value_name = "N")]
     connections: usize,
 }
 
@@ -115,10 +115,15 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Two events: one where everybody gets in, one where everybody waits.
+/// Three events: two where everybody gets in, one where everybody waits.
+///
+/// `enter` has one lane: here all lanes share one thread with everything else, so that more of them would only split the batches.
+/// `rush` has the default number: one lane takes in at most 4,000 at a time.
 async fn prepare(product: &Workerd, keys: &Keys) -> Result<()> {
     let mut api = Api::new(&product.authority(), &keys.admin);
-    api.create_event("enter", &json!({"total_active_users": 1_000_000, "new_users_per_minute": 1_000_000})).await?;
+    api.create_event("enter", &json!({"total_active_users": 1_000_000, "new_users_per_minute": 1_000_000, "lanes": 1}))
+        .await?;
+    api.create_event("rush", &json!({"total_active_users": 1_000_000, "new_users_per_minute": 1_000_000})).await?;
     api.create_event("status", &json!({"total_active_users": 1, "new_users_per_minute": 1})).await?;
     Ok(())
 }

@@ -38,7 +38,7 @@ pub struct Options {
     /// `host:port`
     #[arg(long)]
     server: String,
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 256)]
     connections: usize,
     #[arg(long, default_value_t = 5)]
     seconds: u64,
@@ -72,7 +72,7 @@ impl Load {
         Self {
             kind: kind.to_owned(),
             server: server.to_owned(),
-            connections: 64,
+            connections: 256,
             seconds: 5,
             at_once: 0,
             tickets: PathBuf::new(),
@@ -165,6 +165,8 @@ fn tickets(options: &Options) -> Result<Vec<String>> {
 struct Requests {
     head: String,
     kind: Kind,
+    /// Which event new visitors enter.
+    event: &'static str,
     visitor: u128,
     buffer: Vec<u8>,
 }
@@ -184,7 +186,9 @@ impl Requests {
         };
         let mut random = [0; 16];
         getrandom::fill(&mut random).context("the system has no randomness")?;
-        Ok(Self { head, kind: options.kind, visitor: u128::from_le_bytes(random), buffer: Vec::with_capacity(512) })
+        let visitor = u128::from_le_bytes(random);
+        let event = if options.at_once > 0 { "rush" } else { "enter" };
+        Ok(Self { head, kind: options.kind, event, visitor, buffer: Vec::with_capacity(512) })
     }
 
     /// The next one: every visitor is a new one.
@@ -194,7 +198,7 @@ impl Requests {
         self.buffer.extend_from_slice(self.head.as_bytes());
         if matches!(self.kind, Kind::Hop | Kind::Enter) {
             self.visitor = self.visitor.wrapping_add(1);
-            let body = format!("{{\"event\":\"enter\",\"visitor\":\"{:032x}\"}}", self.visitor);
+            let body = format!("{{\"event\":\"{}\",\"visitor\":\"{:032x}\"}}", self.event, self.visitor);
             write!(self.buffer, "Content-Length: {}\r\n\r\n{body}", body.len())?;
         }
         Ok(&self.buffer)
