@@ -5,7 +5,8 @@
 
 use core::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
@@ -57,11 +58,8 @@ impl Subject {
     /// # Errors
     /// [`SubjectError`] when it is not exactly 16 bytes of base64url.
     pub fn parse(text: &str) -> Result<Self, SubjectError> {
-        let mut bytes = [0; 16];
-        match Base64UrlUnpadded::decode(text, &mut bytes) {
-            Ok(decoded) if decoded.len() == 16 => Ok(Self(bytes)),
-            _ => Err(SubjectError),
-        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| SubjectError)?;
+        bytes.try_into().map(Self).map_err(|_| SubjectError)
     }
 
     /// The lane that keeps this visitor: `u32be(first four bytes) mod lanes`.
@@ -76,7 +74,8 @@ impl Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; SUBJECT_TEXT_LEN];
-        f.write_str(Base64UrlUnpadded::encode(&self.0, &mut text).map_err(|_| fmt::Error)?)
+        URL_SAFE_NO_PAD.encode_slice(self.0, &mut text).map_err(|_| fmt::Error)?;
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

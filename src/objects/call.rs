@@ -12,7 +12,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::{Either, select};
 use ropeline_queue::LaneId;
 use serde::de::DeserializeOwned;
@@ -189,7 +190,7 @@ impl Message {
         if !C::IN_ADDRESS {
             return Ok(Self::Body(json));
         }
-        Ok(Self::Url(format!("http://object/?{}", Base64UrlUnpadded::encode_string(json.as_bytes()))))
+        Ok(Self::Url(format!("http://object/?{}", URL_SAFE_NO_PAD.encode(json))))
     }
 
     async fn send(&self, env: &Env, to: Address<'_>) -> Result<(u16, String), JsValue> {

@@ -3,7 +3,8 @@
 //! An id goes `reserved → live → burying → gone` and never back: it is never used twice, so `seq` and tickets cannot start
 //! over. The settings here are a copy for Workers; the line has the last word, and only a higher version replaces a lower one.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ropeline_queue::wire::Configured;
 use ropeline_queue::{EventId, Settings};
 use worker::wasm_bindgen::JsValue;
@@ -205,12 +206,10 @@ fn list_busy(sql: &SqlStorage) -> Result<Vec<EventId>, SqlError> {
 
 /// The text form of an event's salt.
 pub fn salt_text(salt: &ropeline_queue::subject::Salt) -> String {
-    Base64UrlUnpadded::encode_string(salt)
+    URL_SAFE_NO_PAD.encode(salt)
 }
 
 /// The salt from its text form.
 pub fn read_salt(text: &str) -> Option<ropeline_queue::subject::Salt> {
-    let mut salt = [0; 32];
-    let decoded = Base64UrlUnpadded::decode(text, &mut salt).ok()?;
-    (decoded.len() == 32).then_some(salt)
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }

@@ -2,7 +2,8 @@
 //!
 //! A short answer goes into the header [`ANSWER`] instead of the body: reading a body costs a stream and a promise.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::js_sys::JsString;
@@ -41,7 +42,7 @@ pub async fn command<C: DeserializeOwned>(request: &Request) -> Result<C, Refuse
     let unreadable = |what: &str| Refused::UnknownCommand(what.to_owned());
     let url = request.url();
     if let Some((_, query)) = url.split_once('?') {
-        let json = Base64UrlUnpadded::decode_vec(query).map_err(|_| unreadable("the address is not base64url"))?;
+        let json = URL_SAFE_NO_PAD.decode(query).map_err(|_| unreadable("the address is not base64url"))?;
         return serde_json::from_slice(&json).map_err(|error| unreadable(&error.to_string()));
     }
     let promise = request.text().map_err(|_| unreadable("no body"))?;

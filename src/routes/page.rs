@@ -1,6 +1,7 @@
 //! `GET /queue/events/{event}/wait` and the page's two assets.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Context;
 use super::board::matches;
@@ -39,7 +40,7 @@ pub async fn page(c: &Context, id: &str) -> Result<Reply, Problem> {
     if c.call.cookie(&cookies::name(&c.deployment, Purpose::Visitor, id)).is_none() {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(Problem::internal)?;
-        let key = Base64UrlUnpadded::encode_string(&key);
+        let key = URL_SAFE_NO_PAD.encode(key);
         reply = reply.cookie(cookies::set(&c.deployment, Purpose::Visitor, id, &key, VISITOR_SECONDS));
     }
     Ok(reply)

@@ -1,6 +1,7 @@
 //! Nothing forged, altered, expired, or made for another event, audience or purpose does anything; and nothing is changed by trying.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ropeline_e2e::tokens::{Forge, altered, pass_claims, ticket_claims};
 use ropeline_e2e::{Answer, Method, Value, Visitor, World, assert_problem, assert_status, json, now_ms};
 use ropeline_ticket::{PASS_TYP, PassClaims, TICKET_TYP, TicketClaims};
@@ -123,9 +124,9 @@ impl Scene {
 
 /// A token with this header, and a signature that is none.
 fn unsigned(header: &Value, claims: &impl serde::Serialize, signature: &[u8]) -> String {
-    let part = |text: String| Base64UrlUnpadded::encode_string(text.as_bytes());
+    let part = |text: String| URL_SAFE_NO_PAD.encode(text);
     let claims = part(serde_json::to_string(claims).unwrap());
-    format!("{}.{claims}.{}", part(header.to_string()), Base64UrlUnpadded::encode_string(signature))
+    format!("{}.{claims}.{}", part(header.to_string()), URL_SAFE_NO_PAD.encode(signature))
 }
 
 #[tokio::test(flavor = "multi_thread")]
