@@ -5,8 +5,8 @@
 //! never, since that would make it worse.
 //!
 //! A call is most of what an `enter` costs, so it goes as directly as the runtime allows: namespaces and ids are kept by the isolate,
-//! a short command travels in the address and a short answer in a header ([`super::reply`]), which saves a stream and a promise
-//! on each side.
+//! a short command travels in the address and a short answer in the status text ([`super::reply`]), which saves a stream and a
+//! promise on each side.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use ropeline_queue::LaneId;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use worker::js_sys::{JsString, Object, Reflect};
-use worker::wasm_bindgen::{JsCast, JsValue, intern};
+use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{Request, RequestInit, Response};
 use worker::worker_sys::types::{DurableObject, DurableObjectId, DurableObjectNamespace};
@@ -205,8 +205,8 @@ impl Message {
             }
         };
         let response: Response = JsFuture::from(promise).await?.unchecked_into();
-        if let Some(answer) = response.headers().get(intern(ANSWER))? {
-            return Ok((response.status(), answer));
+        if let Some(answer) = response.status_text().strip_prefix(ANSWER) {
+            return Ok((response.status(), answer.to_owned()));
         }
         let text = JsFuture::from(response.text()?).await?;
         Ok((response.status(), text.dyn_into::<JsString>().map(String::from)?))

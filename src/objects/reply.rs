@@ -1,6 +1,7 @@
 //! How an object reads its command and answers: 200 with JSON, or a status that says why not.
 //!
-//! A short answer goes into the header [`ANSWER`] instead of the body: reading a body costs a stream and a promise.
+//! A short answer goes into the status text, behind [`ANSWER`], instead of the body: reading a body costs a stream and a promise, a
+//! header a set of headers on each side.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,14 +10,13 @@ use serde::de::DeserializeOwned;
 use worker::js_sys::JsString;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{Request, Response};
+use worker::web_sys::{Request, Response, ResponseInit};
 
 use super::sql::SqlError;
-use crate::http::reply::init;
 
-/// The header that carries a short answer.
-pub const ANSWER: &str = "ropeline-answer";
-const MOST_IN_HEADER: usize = 2_048;
+/// How a status text begins that is an answer.
+pub const ANSWER: char = '=';
+const MOST_IN_STATUS: usize = 1_024;
 
 /// Why an object cannot answer.
 #[derive(Debug)]
@@ -68,8 +68,11 @@ pub fn response(object: &str, outcome: Result<String, Refused>) -> Result<Respon
             (500, error.to_string())
         }
     };
-    let in_header = status == 200 && body.len() <= MOST_IN_HEADER && body.is_ascii();
-    let headers = in_header.then_some([(ANSWER, body.as_str())]);
-    let init = init(status, headers.as_ref().map_or(&[], |headers| headers.as_slice()))?;
-    Response::new_with_opt_str_and_init(if in_header { None } else { Some(&body) }, &init)
+    let init = ResponseInit::new();
+    init.set_status(status);
+    if status == 200 && body.len() <= MOST_IN_STATUS && body.is_ascii() {
+        init.set_status_text(&format!("{ANSWER}{body}"));
+        return Response::new_with_opt_str_and_init(None, &init);
+    }
+    Response::new_with_opt_str_and_init(Some(&body), &init)
 }
