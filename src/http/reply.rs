@@ -109,7 +109,7 @@ impl Reply {
 ///
 /// # Errors
 /// Not for what can be in a header.
-pub fn init(status: u16, headers: &[(&'static str, &str)]) -> Result<ResponseInit, JsValue> {
+fn init(status: u16, headers: &[(&'static str, &str)]) -> Result<ResponseInit, JsValue> {
     #[derive(Serialize)]
     struct Init<'a> {
         status: u16,
