@@ -1,7 +1,7 @@
 //! What the shop behind the line calls: `GET /queue/verify` and `POST /queue/complete`.
 
 use ropeline_queue::{LaneId, Seq};
-use ropeline_ticket::claims::parse_pass_jti;
+use ropeline_ticket::claims::{Admission, parse_pass_jti};
 
 use super::{Context, no_answer};
 use crate::credentials;
@@ -11,7 +11,7 @@ use crate::keyring::Role;
 use crate::objects::call::{Address, call, lane_name};
 use crate::objects::command::{Asked, LaneCommand};
 
-/// 204 with the pass' number, seq and subject; 401; 403; nothing else, since gateways take anything else for an error of theirs.
+/// 204 with the pass' subject, and number and seq unless it came without a queue; 401; 403; nothing else, since gateways take anything else for an error of theirs.
 pub async fn verify(c: &Context) -> Result<Reply, Problem> {
     check(c).await.map_err(|problem| match problem.slug.status() {
         401 | 403 => problem,
@@ -25,10 +25,14 @@ async fn check(c: &Context) -> Result<Reply, Problem> {
         .ok_or_else(|| Problem::field(Slug::TicketMissing, "event", "send a pass, and say which event: ?event=…"))?;
     let event = c.event(&id).await?;
     let pass = credentials::pass(&c.deployment, &c.call, &event, true).await?;
-    Ok(Reply::empty(204)
-        .with("ropeline-number", pass.num.to_string())
-        .with("ropeline-seq", pass.seq.to_string())
-        .with("ropeline-subject", pass.sub))
+    let reply = Reply::empty(204);
+    let reply = match pass.admission() {
+        Some(Admission { num, seq }) => {
+            reply.with("ropeline-number", num.to_string()).with("ropeline-seq", seq.to_string())
+        }
+        None => reply,
+    };
+    Ok(reply.with("ropeline-subject", pass.sub))
 }
 
 /// The origin honours this `jti` no more: its slot is free at once. 204, also when repeated or unknown.

@@ -30,9 +30,10 @@ pub async fn status(c: &Context) -> Result<Reply, Problem> {
     let mut answer = Answer::new(c, &event, &board, number, seen, ticket.by_cookie);
     if ticket.by_cookie
         && let Ok(pass) = credentials::pass(&c.deployment, &c.call, &event, false).await
-        && pass.num == ticket.claims.num
+        && let Some(admission) = pass.admission()
+        && admission.num == ticket.claims.num
     {
-        answer.shown_pass(pass.seq, pass.exp);
+        answer.shown_pass(admission.seq, pass.exp);
     }
     if tokens::is_due(ticket.claims.exp) {
         answer.new_ticket(ticket.claims.sub).await?;

@@ -3,11 +3,20 @@
 //! Times are seconds since 1970 (`NumericDate`, RFC 7519 §2). Claims a reader does not know are
 //! ignored, claims it needs are required: a later version may add, never take away.
 //!
+//! A pass is one of two things, told apart by what it says and never mixed:
+//!
+//! ```text
+//! admitted from the line   num, seq            jti = {event}/{seq}
+//! no queue was in force    adm "passthrough"   jti = at least 22 random characters of A-Z a-z 0-9 _ -
+//! ```
+//!
 //! Invariant: `parse_pass_jti(&pass_jti(event, seq)) == Some((event, seq))` for every event id
 //! (`[a-z0-9-]{1,64}`) and every `seq ≥ 1`; no other text is parsed.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::base64url;
 
 /// The `typ` of a ticket's header (explicit typing, RFC 8725 §3.11).
 pub const TICKET_TYP: &str = "ropeline-ticket+jwt";
@@ -16,6 +25,12 @@ pub const TICKET_TYP: &str = "ropeline-ticket+jwt";
 pub const PASS_TYP: &str = "ropeline-pass+jwt";
 
 const MAX_EVENT_LENGTH: usize = 64;
+
+/// Length of a random `jti`, characters: at least 128 bits.
+const RANDOM_JTI_LENGTH: core::ops::RangeInclusive<usize> = 22..=128;
+
+/// Length of a commitment, characters of lower-case hex.
+const COMMITMENT_LENGTH: usize = 64;
 
 /// A place in the line of one event, given at enter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +45,13 @@ pub struct TicketClaims {
     pub evt: String,
     /// The place: the dense sequence number given at enter.
     pub num: u64,
+    /// Where the event shuffles: the commitment to the draw that was published when this place was given
+    /// (64 characters of lower-case hex), so that its holder can prove a draw that was exchanged afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub com: Option<String>,
+    /// Where the event shuffles and the draw is done: this place's position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pos: Option<u64>,
     /// When it was made, seconds.
     pub iat: u64,
     /// From when on it counts no more, seconds.
@@ -38,7 +60,7 @@ pub struct TicketClaims {
     pub jti: String,
 }
 
-/// An admission that lives: what an origin verifies.
+/// An admission that lives: what an origin verifies. Most want [`PassClaims::admission`] of it, and `jti`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassClaims {
     /// Who signed: the deployment's configured issuer.
@@ -49,16 +71,56 @@ pub struct PassClaims {
     pub sub: String,
     /// The event the visitor was admitted to.
     pub evt: String,
-    /// The place in the line that was admitted.
-    pub num: u64,
-    /// The admission's place in the event's admission log.
-    pub seq: u64,
+    /// The place in the line that was admitted; none where no queue was in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num: Option<u64>,
+    /// The admission's place in the event's admission log; none where no queue was in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// How its holder came in, if not through the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adm: Option<AdmittedBy>,
     /// When this pass was made, seconds; a renewed pass has a later one.
     pub iat: u64,
     /// When the session it stands for ends, seconds.
     pub exp: u64,
     /// `{event}/{seq}`: the same in renewed passes. Keep it until the event's end to admit each place once.
+    /// Where no queue was in force: random, and another one in every pass.
     pub jti: String,
+}
+
+/// How a pass was come by other than through the line. A word that a reader does not know is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdmittedBy {
+    /// No queue was in force: everybody got one. Not counted, and in no admission log.
+    Passthrough,
+}
+
+/// An admission from the line, as its pass tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The place in the line.
+    pub num: u64,
+    /// The place in the event's admission log.
+    pub seq: u64,
+}
+
+impl PassClaims {
+    /// The admission from the line that this pass stands for; `None` where no queue was in force.
+    #[must_use]
+    pub fn admission(&self) -> Option<Admission> {
+        match (self.num, self.seq, self.adm) {
+            (Some(num), Some(seq), None) => Some(Admission { num, seq }),
+            _ => None,
+        }
+    }
+
+    /// Whether it was given because no queue was in force: it has no number, and its `jti` is its own.
+    #[must_use]
+    pub fn is_passthrough(&self) -> bool {
+        matches!((self.num, self.seq, self.adm), (None, None, Some(AdmittedBy::Passthrough)))
+    }
 }
 
 /// What tickets and passes have in common: a purpose (`typ`) and the claims every reader checks.
@@ -97,7 +159,9 @@ impl Claims for TicketClaims {
         self.exp
     }
     fn is_consistent(&self) -> bool {
-        true
+        self.com.as_ref().is_none_or(|com| {
+            com.len() == COMMITMENT_LENGTH && com.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        }) && self.pos != Some(0)
     }
 }
 
@@ -119,7 +183,10 @@ impl Claims for PassClaims {
         self.exp
     }
     fn is_consistent(&self) -> bool {
-        parse_pass_jti(&self.jti) == Some((self.evt.as_str(), self.seq))
+        match self.admission() {
+            Some(admission) => parse_pass_jti(&self.jti) == Some((self.evt.as_str(), admission.seq)),
+            None => self.is_passthrough() && is_random_jti(&self.jti),
+        }
     }
 }
 
@@ -141,6 +208,16 @@ pub fn parse_pass_jti(jti: &str) -> Option<(&str, u64)> {
         return None;
     }
     Some((event, digits.parse().ok()?))
+}
+
+/// The `jti` of a pass that no admission stands behind: 16 random bytes as 22 characters of base64url.
+#[must_use]
+pub fn passthrough_jti(random: &[u8; 16]) -> String {
+    base64url::encode(random)
+}
+
+fn is_random_jti(jti: &str) -> bool {
+    RANDOM_JTI_LENGTH.contains(&jti.len()) && jti.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 #[cfg(test)]

@@ -31,7 +31,8 @@
 //! # let now_seconds = 1_795_374_000;
 //! # let claims = PassClaims {
 //! #     iss: "https://queue.example.com".into(), aud: "https://shop.example.com".into(), sub: "visitor".into(),
-//! #     evt: "demo".into(), num: 42, seq: 7, iat: now_seconds, exp: now_seconds + 300, jti: pass_jti("demo", 7),
+//! #     evt: "demo".into(), num: Some(42), seq: Some(7), adm: None, iat: now_seconds, exp: now_seconds + 300,
+//! #     jti: pass_jti("demo", 7),
 //! # };
 //! # let token = Signer::new(&keys)?.sign_pass(&claims)?;
 //! let jwks: Jwks = serde_json::from_str(&fetched)?;
@@ -39,7 +40,11 @@
 //!
 //! match verifier.verify_pass(&token, Some("demo"), now_seconds) {
 //!     // Let the visitor in. Keep `jti` until the event's end to let each place in once.
-//!     Ok(pass) => assert_eq!((pass.num, pass.jti.as_str()), (42, "demo/7")),
+//!     Ok(pass) => match pass.admission() {
+//!         Some(admission) => assert_eq!((admission.num, pass.jti.as_str()), (42, "demo/7")),
+//!         // No queue was in force: there is no number, but `jti` is a name all the same.
+//!         None => assert!(pass.is_passthrough()),
+//!     },
 //!     // Fetch the JWKS again, then `verifier.set_jwks(&jwks)` and ask once more.
 //!     Err(TokenError::UnknownKey { .. }) => verifier.set_jwks(&jwks)?,
 //!     // To the waiting room.
@@ -68,6 +73,9 @@ pub mod native;
 pub mod webcrypto;
 
 pub use check::{Expect, TokenError};
-pub use claims::{Claims, PASS_TYP, PassClaims, TICKET_TYP, TicketClaims, parse_pass_jti, pass_jti};
+pub use claims::{
+    Admission, AdmittedBy, Claims, PASS_TYP, PassClaims, TICKET_TYP, TicketClaims, parse_pass_jti, pass_jti,
+    passthrough_jti,
+};
 pub use keys::{Algorithm, Jwks, KeyError, PrivateJwk, PrivateKeys, PublicJwk};
 pub use mac::MacKeys;

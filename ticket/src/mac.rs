@@ -4,6 +4,9 @@
 //! length before them (u64 big-endian), numbers are u64 big-endian, so no two tickets share an input.
 //! The label keeps this use of the key apart from every other.
 //!
+//! A ticket with `com` or `pos` has another label, and both follow: 01 and the value, or 00 where it has none.
+//! Without them the input is what it always was, so that tickets given before there were such claims stay good.
+//!
 //! Invariant: `check(t)` holds only if `t.jti = jti(t)` under one of the keys; every key is tried
 //! whatever the others said, and compared in constant time.
 
@@ -19,6 +22,8 @@ use crate::keys::KeyError;
 use crate::keyset;
 
 const LABEL: &str = "ropeline-ticket-jti-v1";
+/// For tickets that say something about a draw.
+const DRAW_LABEL: &str = "ropeline-ticket-jti-v2";
 const MIN_KEY_LENGTH: usize = 32;
 const MAX_KEY_LENGTH: usize = 1024;
 
@@ -111,16 +116,32 @@ fn too_short(index: usize) -> KeyError {
 
 fn tag(keyed: &Keyed, ticket: &TicketClaims) -> [u8; 32] {
     // Naming every claim makes a new one a compile error here instead of a claim nobody protects.
-    let TicketClaims { iss, aud, sub, evt, num, iat, exp, jti: _ } = ticket;
+    let TicketClaims { iss, aud, sub, evt, num, com, pos, iat, exp, jti: _ } = ticket;
+    let tells_of_a_draw = com.is_some() || pos.is_some();
     let mut hmac = keyed.clone();
-    for text in [LABEL, iss, aud, sub, evt] {
-        hmac.update(&(text.len() as u64).to_be_bytes());
-        hmac.update(text.as_bytes());
+    let label = if tells_of_a_draw { DRAW_LABEL } else { LABEL };
+    for text in [label, iss, aud, sub, evt] {
+        update_text(&mut hmac, text);
     }
     for number in [num, iat, exp] {
         hmac.update(&number.to_be_bytes());
     }
+    if tells_of_a_draw {
+        hmac.update(&[com.is_some().into()]);
+        if let Some(com) = com {
+            update_text(&mut hmac, com);
+        }
+        hmac.update(&[pos.is_some().into()]);
+        if let Some(pos) = pos {
+            hmac.update(&pos.to_be_bytes());
+        }
+    }
     hmac.finalize().into_bytes().into()
+}
+
+fn update_text(hmac: &mut Keyed, text: &str) {
+    hmac.update(&(text.len() as u64).to_be_bytes());
+    hmac.update(text.as_bytes());
 }
 
 #[cfg(test)]
@@ -141,6 +162,8 @@ mod tests {
             sub: "visitor".to_owned(),
             evt: "demo".to_owned(),
             num: 42,
+            com: None,
+            pos: None,
             iat: 1_800_000_000,
             exp: 1_800_086_400,
             jti: String::new(),
@@ -197,6 +220,54 @@ mod tests {
             change(&mut changed);
             assert!(!keys.check(&changed), "change {index}");
         }
+    }
+
+    fn drawn(com: Option<&str>, pos: Option<u64>) -> TicketClaims {
+        TicketClaims { com: com.map(str::to_owned), pos, ..ticket() }
+    }
+
+    #[test]
+    fn what_a_ticket_says_of_a_draw_cannot_be_added_removed_or_changed() {
+        let keys = keys(&[OLD]);
+        // The last ones would be the same bytes if lengths or absences were not told.
+        let zeros = "\0\0\0\0\0\0\0\x07";
+        let variants = [
+            drawn(None, None),
+            drawn(None, Some(7)),
+            drawn(None, Some(8)),
+            drawn(None, Some(0)),
+            drawn(Some("ab"), None),
+            drawn(Some("ac"), None),
+            drawn(Some("ab"), Some(7)),
+            drawn(Some("ab"), Some(8)),
+            drawn(Some(""), None),
+            drawn(Some(""), Some(7)),
+            drawn(Some(zeros), None),
+            drawn(Some(&format!("ab{zeros}")), None),
+        ];
+        for given in &variants {
+            let jti = keys.jti(given);
+            for other in &variants {
+                let shown = TicketClaims { jti: jti.clone(), ..other.clone() };
+                assert_eq!(keys.check(&shown), given == other, "{given:?} shown as {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_mac_of_a_drawn_ticket_is_hmac_sha256_over_the_documented_bytes() {
+        let mut hmac = Keyed::new_from_slice(&OLD).unwrap();
+        let issuer = "https://queue.example.com";
+        let text = |text: &str| [&(text.len() as u64).to_be_bytes()[..], text.as_bytes()].concat();
+        for part in ["ropeline-ticket-jti-v2", issuer, issuer, "visitor", "demo"] {
+            hmac.update(&text(part));
+        }
+        for number in [42_u64, 1_800_000_000, 1_800_086_400] {
+            hmac.update(&number.to_be_bytes());
+        }
+        hmac.update(&[&[1], &text("ab")[..], &[1], &7_u64.to_be_bytes()].concat());
+        let expected = base64url::encode(&hmac.finalize().into_bytes());
+        assert_eq!(keys(&[OLD]).jti(&drawn(Some("ab"), Some(7))), expected);
     }
 
     #[test]

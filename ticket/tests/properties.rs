@@ -7,19 +7,22 @@ use common::*;
 use proptest::prelude::*;
 use ropeline_ticket::mac::{MacKeys, mac_keys_json};
 use ropeline_ticket::native::Verifier;
-use ropeline_ticket::{PassClaims, TicketClaims, pass_jti};
+use ropeline_ticket::{AdmittedBy, PassClaims, TicketClaims, pass_jti};
 
 prop_compose! {
     fn any_pass()(
         sub in "\\PC{0,128}",
         evt in "[a-z0-9-]{1,64}",
-        num in any::<u64>(),
-        seq in 1..=u64::MAX,
+        admission in proptest::option::of((any::<u64>(), 1..=u64::MAX)),
+        random in "[A-Za-z0-9_-]{22,128}",
         iat in 0..=NOW,
         lives in 1..=1_000_000_u64,
     ) -> PassClaims {
-        let jti = pass_jti(&evt, seq);
-        PassClaims { iss: ISSUER.to_owned(), aud: SHOP.to_owned(), sub, evt, num, seq, iat, exp: NOW + lives, jti }
+        let (num, seq) = admission.unzip();
+        let jti = seq.map_or(random, |seq| pass_jti(&evt, seq));
+        let adm = if seq.is_none() { Some(AdmittedBy::Passthrough) } else { None };
+        let (iss, aud) = (ISSUER.to_owned(), SHOP.to_owned());
+        PassClaims { iss, aud, sub, evt, num, seq, adm, iat, exp: NOW + lives, jti }
     }
 }
 
@@ -27,8 +30,9 @@ prop_compose! {
     fn any_ticket()(
         iss in "\\PC{0,20}", aud in "\\PC{0,20}", sub in "\\PC{0,20}", evt in "\\PC{0,20}",
         num in any::<u64>(), iat in any::<u64>(), exp in any::<u64>(), jti in "\\PC{0,50}",
+        com in proptest::option::of("\\PC{0,70}"), pos in proptest::option::of(any::<u64>()),
     ) -> TicketClaims {
-        TicketClaims { iss, aud, sub, evt, num, iat, exp, jti }
+        TicketClaims { iss, aud, sub, evt, num, com, pos, iat, exp, jti }
     }
 }
 
@@ -77,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn the_mac_accepts_a_ticket_as_stamped_and_no_other(ticket in any_ticket(), other in any_ticket(), field in 0..7_usize) {
+    fn the_mac_accepts_a_ticket_as_stamped_and_no_other(ticket in any_ticket(), other in any_ticket(), field in 0..9_usize) {
         let keys = MacKeys::from_json(&mac_keys_json(&[[5; 32], [6; 32]])).unwrap();
         let mut stamped = ticket;
         stamped.jti = keys.jti(&stamped);
@@ -90,6 +94,8 @@ proptest! {
             3 => altered.evt = other.evt,
             4 => altered.num = other.num,
             5 => altered.iat = other.iat,
+            6 => altered.com = other.com,
+            7 => altered.pos = other.pos,
             _ => altered.exp = other.exp,
         }
         prop_assert_eq!(keys.check(&altered), altered == stamped);

@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use ropeline_ticket::native::Verifier;
-use ropeline_ticket::{PrivateJwk, TokenError};
+use ropeline_ticket::{Admission, PrivateJwk, TokenError};
 use serde_json::{Value, json};
 
 fn claims() -> Value {
@@ -44,10 +44,12 @@ fn a_pass_as_we_make_it_is_accepted_with_all_its_claims() {
 #[test]
 fn a_ticket_as_we_make_it_is_accepted_by_its_issuer() {
     for key in both_kinds() {
-        let token = signer(&key).sign_ticket(&ticket()).unwrap();
-        let ours = Verifier::new(&set(&[&key]).public(), ISSUER, ISSUER).unwrap();
-        assert_eq!(ours.verify_ticket(&token, Some("demo"), NOW), Ok(ticket()));
-        assert_eq!(ours.verify_ticket(&token, Some("other"), NOW), Err(TokenError::WrongEvent));
+        for ticket in [ticket(), drawn_ticket()] {
+            let token = signer(&key).sign_ticket(&ticket).unwrap();
+            let ours = Verifier::new(&set(&[&key]).public(), ISSUER, ISSUER).unwrap();
+            assert_eq!(ours.verify_ticket(&token, Some("other"), NOW), Err(TokenError::WrongEvent));
+            assert_eq!(ours.verify_ticket(&token, Some("demo"), NOW), Ok(ticket));
+        }
     }
 }
 
@@ -264,6 +266,64 @@ fn a_pass_whose_jti_tells_of_another_admission_is_refused() {
     let key = &both_kinds()[0];
     for jti in ["demo/8", "other/7", "demo/07", "demo/7/1", ""] {
         assert_eq!(verdict(key, &header(key), &with(claims(), "jti", json!(jti))), malformed("claims"), "{jti}");
+    }
+}
+
+#[test]
+fn a_pass_without_a_place_is_accepted_only_as_passthrough_with_a_name_of_its_own() {
+    let key = &both_kinds()[0];
+    let token = signer(key).sign_pass(&passthrough()).unwrap();
+    let claims = verifier(&[key]).verify_pass(&token, Some("demo"), NOW).unwrap();
+    assert_eq!((claims.admission(), claims.is_passthrough(), claims.jti.len()), (None, true, 22));
+    assert_eq!((pass().admission(), pass().is_passthrough()), (Some(Admission { num: 42, seq: 7 }), false));
+
+    let plain = serde_json::to_value(passthrough()).unwrap();
+    for member in ["num", "seq"] {
+        assert_eq!(plain.get(member), None);
+        assert_eq!(verdict(key, &header(key), &with(plain.clone(), member, json!(7))), malformed("claims"), "{member}");
+    }
+    let both = with(with(plain.clone(), "num", json!(42)), "seq", json!(7));
+    assert_eq!(verdict(key, &header(key), &both), malformed("claims"));
+    assert_eq!(verdict(key, &header(key), &with(both, "jti", json!("demo/7"))), malformed("claims"));
+    for adm in [json!("line"), json!(""), json!("Passthrough"), json!(true), Value::Null] {
+        assert_eq!(verdict(key, &header(key), &with(plain.clone(), "adm", adm.clone())), malformed("claims"), "{adm}");
+    }
+    let long = "a".repeat(129);
+    for jti in
+        ["demo/7", "", "a", "aaaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaa/aaaaaaaaaaaaa", "aaaaaaaaaaa aaaaaaaaaaaaa", &long]
+    {
+        assert_eq!(verdict(key, &header(key), &with(plain.clone(), "jti", json!(jti))), malformed("claims"), "{jti}");
+    }
+    // And one with a place must not say that it has none.
+    assert_eq!(verdict(key, &header(key), &with(self::claims(), "adm", json!("passthrough"))), malformed("claims"));
+    assert_eq!(verdict(key, &header(key), &with(self::claims(), "jti", plain["jti"].clone())), malformed("claims"));
+}
+
+#[test]
+fn a_ticket_that_tells_nonsense_of_a_draw_is_refused() {
+    let key = &both_kinds()[0];
+    let ours = Verifier::new(&set(&[key]).public(), ISSUER, ISSUER).unwrap();
+    let typ = with(header(key), "typ", json!("ropeline-ticket+jwt")).to_string();
+    let verdict = |claims: &Value| ours.verify_ticket(&sign_raw(key, &typ, &claims.to_string()), None, NOW).map(drop);
+    let drawn = serde_json::to_value(drawn_ticket()).unwrap();
+    assert_eq!(verdict(&drawn), Ok(()));
+    for member in ["com", "pos"] {
+        let mut less = drawn.clone();
+        less.as_object_mut().unwrap().remove(member);
+        assert_eq!(verdict(&less), Ok(()), "{member} may come alone");
+    }
+    for com in [
+        json!(""),
+        json!("5e".repeat(31)),
+        json!("5e".repeat(33)),
+        json!("5E".repeat(32)),
+        json!("5g".repeat(32)),
+        json!(7),
+    ] {
+        assert_eq!(verdict(&with(drawn.clone(), "com", com.clone())), malformed("claims"), "{com}");
+    }
+    for pos in [json!(0), json!(-1), json!(1.5), json!("9")] {
+        assert_eq!(verdict(&with(drawn.clone(), "pos", pos.clone())), malformed("claims"), "{pos}");
     }
 }
 

@@ -81,7 +81,7 @@ impl Call {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=TRIES {
             match self.once(jti).await {
-                Outcome::Done => return self.orders.confirmed(jti, now_seconds()),
+                Outcome::Done => return self.orders.no_more_passes(jti, now_seconds()),
                 Outcome::Refused(status) => {
                     // Wrong key, wrong event: the same call gets the same answer.
                     return tracing::error!(jti, %status, "the line refuses complete");

@@ -3,7 +3,8 @@
 //! Invariant: for every `jti` [`Orders::place`] makes at most one order, for as long as any pass
 //! with that `jti` can be good. Renewed passes have the same `jti` and a later `exp`, so an entry
 //! is kept [`KEEP`] past the moment from which on the line renews no more: that is when it has
-//! confirmed `complete`; until then (or if it never does) the entry stays.
+//! confirmed `complete`; until then (or if it never does) the entry stays. A pass that was given
+//! while no queue was in force is never renewed under the same `jti`.
 //!
 //! A real shop has a database: a `UNIQUE` column `jti` in the order table does all of this file,
 //! survives restarts and works for several processes.
@@ -66,8 +67,9 @@ impl Orders {
         placed.by_jti.get(jti).map(|order| order.id)
     }
 
-    /// The line knows that the visit is over: from now on it makes no pass for this `jti`.
-    pub(crate) fn confirmed(&self, jti: &str, now_seconds: u64) {
+    /// From now on no pass is made for this `jti`: the line knows that the visit is over, or it was a pass of
+    /// its own that is never renewed.
+    pub(crate) fn no_more_passes(&self, jti: &str, now_seconds: u64) {
         let mut placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(order) = placed.by_jti.get_mut(jti) {
             order.forget_at = Some(now_seconds + KEEP);
@@ -95,7 +97,7 @@ mod tests {
         for seq in 0..MAX_ORDERS {
             orders.place(&format!("demo/{seq}"), 100);
         }
-        orders.confirmed("demo/7", 100);
+        orders.no_more_passes("demo/7", 100);
         assert_eq!(orders.place("demo/new", 100 + KEEP - 1), Placing::Full);
         assert_eq!(orders.place("demo/7", 100 + KEEP - 1), Placing::Again(8));
         assert!(matches!(orders.place("demo/new", 100 + KEEP), Placing::New(_)));

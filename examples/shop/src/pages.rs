@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Html;
-use ropeline_ticket::PassClaims;
+use ropeline_ticket::{Admission, PassClaims};
 
 pub(crate) const STYLE: &str = "\
 :root{color-scheme:light dark;--ground:#fbf7f2;--card:#fff;--ink:#241a14;--soft:#6b5a4e;--line:#e6dbcf;--accent:#a3341b;--on:#fff}
@@ -28,11 +28,16 @@ pub(crate) fn landing(event: &str, waiting_room: &str) -> Html<String> {
 }
 
 pub(crate) fn tickets(claims: &PassClaims) -> Html<String> {
+    let welcome = match claims.admission() {
+        Some(Admission { num, seq }) => {
+            format!("You were number <strong>{num}</strong> in line and are visitor {seq} of this sale.")
+        }
+        None => "There is no line at the moment.".to_owned(),
+    };
     let body = format!(
-        "<p>Welcome. You were number <strong>{}</strong> in line and are visitor {} of this sale.</p>\
+        "<p>Welcome. {welcome}</p>\
          <p class=\"soft\">One seat, row 7, for 49.00. One order per visit.</p>\
-         <form method=\"post\" action=\"/order\"><button class=\"main\">Order</button></form>",
-        claims.num, claims.seq
+         <form method=\"post\" action=\"/order\"><button class=\"main\">Order</button></form>"
     );
     page("Choose your tickets", &body)
 }

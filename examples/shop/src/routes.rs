@@ -110,17 +110,22 @@ async fn order(State(shop): State<Arc<Shop>>, headers: HeaderMap, visitor: Admit
     if visitor.by_cookie && from_elsewhere {
         return told(StatusCode::FORBIDDEN, "cross-site", "Orders come from this shop's own pages.", &headers);
     }
-    let jti = visitor.claims.jti;
+    let jti = &visitor.claims.jti;
     // First the admission is used up, then the line is told: never the other way round, or the
     // same pass could buy again while its slot already belongs to somebody else.
-    let order = match shop.orders.place(&jti, now_seconds()) {
+    let order = match shop.orders.place(jti, now_seconds()) {
         Placing::New(order) => order,
         Placing::Again(order) => return already_ordered(order, &headers, &shop),
         Placing::Full => {
             return told(StatusCode::SERVICE_UNAVAILABLE, "full", "No more orders at the moment.", &headers);
         }
     };
-    shop.completer.complete(jti);
+    if visitor.claims.is_passthrough() {
+        // It holds no slot, and no other pass will ever have this `jti`.
+        shop.orders.no_more_passes(jti, now_seconds());
+    } else {
+        shop.completer.complete(jti.clone());
+    }
     if wants_html(&headers) {
         return (StatusCode::CREATED, pages::ordered(order)).into_response();
     }

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Parser as _;
 use ropeline_ticket::native::{Signer, generate_ed25519, generate_es256};
-use ropeline_ticket::{Jwks, PassClaims, PrivateJwk, PrivateKeys, TicketClaims, pass_jti};
+use ropeline_ticket::{AdmittedBy, Jwks, PassClaims, PrivateJwk, PrivateKeys, TicketClaims, pass_jti, passthrough_jti};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -84,8 +84,9 @@ fn claims(seq: u64) -> PassClaims {
         aud: "the-shop".into(),
         sub: "visitor".into(),
         evt: "demo".into(),
-        num: 40 + seq,
-        seq,
+        num: Some(40 + seq),
+        seq: Some(seq),
+        adm: None,
         iat: now,
         exp: now + 300,
         jti: pass_jti("demo", seq),
@@ -161,6 +162,8 @@ async fn only_a_pass_for_this_shop_and_event_opens_it() {
         sub: "visitor".into(),
         evt: "demo".into(),
         num: 1,
+        com: None,
+        pos: None,
         iat: now,
         exp: now + 300,
         jti: "mac".into(),
@@ -262,6 +265,41 @@ async fn from_the_waiting_room_to_an_order_once() {
     }
     let completed = line.completed.lock().unwrap().clone();
     assert_eq!(completed, [("Bearer origin-secret".to_owned(), json!({ "event": "demo", "jti": "demo/3" }))]);
+}
+
+#[tokio::test]
+async fn who_comes_while_no_queue_is_in_force_buys_once_and_frees_no_slot() {
+    let Bench { line, router, signer } = bench().await;
+    let passthrough = |random: u8| {
+        let jti = passthrough_jti(&[random; 16]);
+        let claims = PassClaims { num: None, seq: None, adm: Some(AdmittedBy::Passthrough), jti, ..claims(1) };
+        signer.sign_pass(&claims).unwrap()
+    };
+    let (pass, another) = (passthrough(1), passthrough(2));
+    let arrived = from_the_room(&router, &pass).await;
+    assert_eq!((arrived.status, arrived.header(LOCATION)), (StatusCode::SEE_OTHER, "/tickets"));
+    let product = with_bearer(&router, "GET", "/tickets", &pass).await;
+    assert_eq!((product.status, &product.json()["number"]), (StatusCode::OK, &Value::Null));
+    let request = Request::builder().uri("/tickets").header("ropeline-pass", &pass).header(ACCEPT, "text/html");
+    let page = send(&router, request.body(Body::empty()).unwrap()).await;
+    assert!(page.body.contains("There is no line at the moment."), "{}", page.body);
+
+    assert_eq!(with_bearer(&router, "POST", "/order", &pass).await.status, StatusCode::CREATED);
+    assert_eq!(with_bearer(&router, "POST", "/order", &pass).await.status, StatusCode::CONFLICT);
+    assert_eq!(with_bearer(&router, "POST", "/order", &another).await.status, StatusCode::CREATED);
+    // Of the two kinds only an admission from the line is told to it.
+    assert_eq!(
+        with_bearer(&router, "POST", "/order", &signer.sign_pass(&claims(9)).unwrap()).await.status,
+        StatusCode::CREATED
+    );
+    for _ in 0..100 {
+        if !line.completed.lock().unwrap().is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let completed = line.completed.lock().unwrap().clone();
+    assert_eq!(completed, [("Bearer origin-secret".to_owned(), json!({ "event": "demo", "jti": "demo/9" }))]);
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ropeline_ticket::native::{Signer, Verifier, generate_ed25519, generate_es256};
-use ropeline_ticket::{Algorithm, PassClaims, PrivateJwk, PrivateKeys, TicketClaims, pass_jti};
+use ropeline_ticket::{
+    AdmittedBy, Algorithm, PassClaims, PrivateJwk, PrivateKeys, TicketClaims, pass_jti, passthrough_jti,
+};
 use serde_json::{Value, json};
 
 pub const ISSUER: &str = "https://queue.example.com";
@@ -35,12 +37,19 @@ pub fn pass() -> PassClaims {
         aud: SHOP.to_owned(),
         sub: "visitor".to_owned(),
         evt: "demo".to_owned(),
-        num: 42,
-        seq: 7,
+        num: Some(42),
+        seq: Some(7),
+        adm: None,
         iat: NOW,
         exp: NOW + 300,
         jti: pass_jti("demo", 7),
     }
+}
+
+/// A pass as given while no queue is in force.
+pub fn passthrough() -> PassClaims {
+    let jti = passthrough_jti(&[0xfe; 16]);
+    PassClaims { num: None, seq: None, adm: Some(AdmittedBy::Passthrough), jti, ..pass() }
 }
 
 pub fn ticket() -> TicketClaims {
@@ -50,10 +59,17 @@ pub fn ticket() -> TicketClaims {
         sub: "visitor".to_owned(),
         evt: "demo".to_owned(),
         num: 42,
+        com: None,
+        pos: None,
         iat: NOW,
         exp: NOW + 86_400,
         jti: "mac".to_owned(),
     }
+}
+
+/// A ticket of an event that shuffles, after its draw.
+pub fn drawn_ticket() -> TicketClaims {
+    TicketClaims { com: Some("5e".repeat(32)), pos: Some(9), ..ticket() }
 }
 
 pub fn header(key: &PrivateJwk) -> Value {
