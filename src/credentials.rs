@@ -144,6 +144,8 @@ pub struct Holder {
     pub sub: Subject,
     /// Which place.
     pub number: Number,
+    /// Its position, where the ticket says it.
+    pub position: Option<u64>,
     /// The end of the ticket shown, seconds.
     pub ticket_exp: u64,
     /// Whether the ticket came in a cookie, so that the pass should go into one.
@@ -163,7 +165,8 @@ pub async fn holder(deployment: &Deployment, call: &Call, event: &Event) -> Resu
             "the visitor key is not the one this ticket was given for; send the one used at enter",
         )
     })?;
-    Ok(Holder { sub, number: Number(ticket.claims.num), ticket_exp: ticket.claims.exp, by_cookie: ticket.by_cookie })
+    let ShownTicket { claims, by_cookie } = ticket;
+    Ok(Holder { sub, number: Number(claims.num), position: claims.pos, ticket_exp: claims.exp, by_cookie })
 }
 
 fn refuse(error: TokenError) -> Problem {

@@ -8,7 +8,9 @@ use crate::directory::Event;
 use crate::http::problem::Problem;
 
 /// How long a ticket of an event without an end lasts, seconds.
-pub const TICKET_SECONDS: u64 = 24 * 60 * 60;
+const TICKET_SECONDS: u64 = 24 * 60 * 60;
+/// How long a ticket outlives its event, seconds.
+const AFTER_THE_END_SECONDS: u64 = 60 * 60;
 /// A poll gets a new ticket when that lasts this much longer, seconds.
 const REISSUE_SECONDS: u64 = 10 * 60;
 
@@ -25,19 +27,37 @@ pub fn now_seconds() -> u64 {
     (worker::js_sys::Date::now() / 1_000.0) as u64
 }
 
+/// A place as its ticket says it.
+pub struct Place {
+    /// The visitor.
+    pub sub: String,
+    /// The number given at enter.
+    pub number: Number,
+    /// What the event had committed itself to before a draw.
+    pub commitment: Option<String>,
+    /// The position, where a draw has given one.
+    pub position: Option<u64>,
+}
+
+/// When a ticket made now ends, seconds.
+fn ticket_ends(event: &Event) -> u64 {
+    let end = event.settings.event_end_time.map(|end| end.second() + AFTER_THE_END_SECONDS);
+    end.unwrap_or_else(|| now_seconds() + TICKET_SECONDS)
+}
+
 /// A ticket for this place.
-pub async fn ticket(deployment: &Deployment, event: &Event, sub: String, number: Number) -> Result<Token, Problem> {
-    let iat = now_seconds();
-    let exp = iat + TICKET_SECONDS;
+pub async fn ticket(deployment: &Deployment, event: &Event, place: Place) -> Result<Token, Problem> {
+    let exp = ticket_ends(event);
+    let iat = now_seconds().min(exp);
     let issuer = &deployment.issuer;
     let mut claims = TicketClaims {
         iss: issuer.clone(),
         aud: issuer.clone(),
-        sub,
+        sub: place.sub,
         evt: event.id.to_string(),
-        num: number.get(),
-        com: None,
-        pos: None,
+        num: place.number.get(),
+        com: place.commitment,
+        pos: place.position,
         iat,
         exp,
         jti: String::new(),
@@ -48,8 +68,8 @@ pub async fn ticket(deployment: &Deployment, event: &Event, sub: String, number:
 }
 
 /// Whether a ticket made now would last long enough to be worth it.
-pub fn is_due(exp: u64) -> bool {
-    now_seconds() + TICKET_SECONDS >= exp + REISSUE_SECONDS
+pub fn is_due(event: &Event, exp: u64) -> bool {
+    ticket_ends(event) >= exp + REISSUE_SECONDS
 }
 
 /// The pass of this admission. Every pass of it has the same `jti`.

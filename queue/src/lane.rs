@@ -9,8 +9,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::Subject;
-use crate::types::{LaneId, Number, UnixMillis};
-use crate::wire::{Board, Exchange, ExchangeReply, MAX_BATCH, MAX_OPS, Numbering, Op, OpAnswer, Refusal};
+use crate::place;
+use crate::types::{EventId, LaneId, Number, UnixMillis};
+use crate::wire::{Board, Exchange, ExchangeReply, MAX_BATCH, MAX_OPS, Numbering, Op, OpAnswer, Refusal, Shuffle};
 
 /// The most waiters (for places and for answers to ops) a lane takes in; above, it is overloaded.
 pub const MAX_PENDING: usize = 4_000;
@@ -54,6 +55,8 @@ pub enum Wake {
         entered_at: UnixMillis,
         /// Whether its turn has come already.
         called: bool,
+        /// What the event has committed itself to, where a draw is still to come.
+        commitment: Option<String>,
     },
     /// The line gives no numbers.
     Refused(Refusal),
@@ -115,6 +118,8 @@ pub struct Lane {
     open: Batch,
     flight: Option<Flight>,
     frontier: u64,
+    /// The draw, as far as the line has told.
+    shuffle: Option<Shuffle>,
 }
 
 impl Batch {
@@ -169,7 +174,7 @@ impl Lane {
     /// A new instance over what is stored.
     #[must_use]
     pub fn restore(id: LaneId, stored: LaneMeta) -> Self {
-        Self { id, stored, started: false, open: Batch::default(), flight: None, frontier: 0 }
+        Self { id, stored, started: false, open: Batch::default(), flight: None, frontier: 0, shuffle: None }
     }
 
     /// Waiters now held.
@@ -178,15 +183,22 @@ impl Lane {
         self.open.pending + self.flight.as_ref().map_or(0, |flight| flight.batch.pending)
     }
 
-    /// The highest frontier the line has told.
+    /// Whether this number is still to be called, by all that the line has told this instance so far.
     #[must_use]
-    pub const fn frontier(&self) -> u64 {
-        self.frontier
+    pub fn is_waiting(&self, event: &EventId, number: Number) -> bool {
+        let position = place::position(self.shuffle.as_ref(), event, number);
+        position.is_none_or(|position| position.get() > self.frontier)
     }
 
     /// Takes note of a board that came another way.
     pub fn saw(&mut self, board: &Board) {
-        self.frontier = self.frontier.max(board.frontier);
+        if board.frontier >= self.frontier {
+            self.frontier = board.frontier;
+            // A draw is never undone: what an older board does not know yet is not forgotten.
+            if board.shuffle.as_ref().is_some_and(|shuffle| shuffle.count.is_some()) || self.frontier == 0 {
+                self.shuffle.clone_from(&board.shuffle);
+            }
+        }
     }
 
     /// A visitor without a stored place wants one. A retry waits for the number of its first call, also while that is in flight.
@@ -265,9 +277,15 @@ impl Lane {
         wakes
     }
 
-    /// The line's answer to the exchange in flight. An answer without one in flight changes nothing.
+    /// The line's answer to the exchange in flight. One that names another exchange, or comes when none is in flight, changes
+    /// nothing.
     pub fn reply(&mut self, reply: &ExchangeReply) -> LaneStep {
         self.saw(&reply.board);
+        // Lines of an earlier version do not say what they answer.
+        let names = |exchange: &Exchange| reply.inc == 0 || (reply.inc, reply.k) == (exchange.inc, exchange.k);
+        if !self.flight.as_ref().is_some_and(|flight| names(&flight.exchange)) {
+            return LaneStep::default();
+        }
         let Some(Flight { exchange, mut batch }) = self.flight.take() else {
             return LaneStep::default();
         };
@@ -281,10 +299,14 @@ impl Lane {
                     LaneChange::Visitors { subjects: batch.order.iter().copied().collect(), first, at },
                     LaneChange::Meta(self.stored),
                 ];
+                let board = &reply.board;
+                let drawn = board.shuffle.as_ref().map_or(0, |shuffle| shuffle.count.unwrap_or(u64::MAX));
                 for (offset, subject) in (0..).zip(core::mem::take(&mut batch.order)) {
                     let number = first.plus(offset);
-                    let called = number.position().get() <= self.frontier;
-                    let wake = Wake::Place { number, entered_at: at, called };
+                    // Whoever takes part in a draw is not called at once; the others stand where their number says.
+                    let called = number.get() > drawn && number.get() <= self.frontier;
+                    let commitment = board.commitment().map(str::to_owned);
+                    let wake = Wake::Place { number, entered_at: at, called, commitment };
                     batch.wakes(&subject, &wake, &mut step.wakes);
                 }
             }
@@ -308,7 +330,7 @@ impl Lane {
     fn refused(&mut self, batch: &mut Batch, reason: Refusal, wakes: &mut Vec<(WaiterId, Wake)>) {
         let room = match reason {
             Refusal::LineFull { room } => room,
-            Refusal::Moved => 0,
+            _ => 0,
         };
         let mut keep = usize::try_from(room).unwrap_or(usize::MAX).min(batch.order.len().saturating_sub(1));
         if self.open.order.is_empty() {

@@ -2,15 +2,20 @@
 //!
 //! The `ahead` told is an upper bound, `max(0, position − frontier − 1)`, and since the frontier never falls it never grows.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::types::{EventId, Number, Position};
-use crate::wire::{Board, Paused};
+use crate::hex;
+use crate::settings::QueueingMethod;
+use crate::shuffle::Draw;
+use crate::types::{EventId, Number, Position, UnixMillis};
+use crate::wire::{Board, Paused, Phase, Shuffle};
 
 /// What a place is, as the visitor is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
+    /// The event has not opened yet.
+    Prequeue,
     /// Not yet its turn.
     Waiting,
     /// Its turn: claim.
@@ -19,16 +24,10 @@ pub enum State {
     Admitted,
     /// Given up, or voided.
     Left,
-    /// The session is over.
+    /// The session is over, or the event is.
     Ended,
-}
-
-/// An event's phase. In this version every event is open from its creation on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// The line is open.
-    Open,
+    /// No queue is in force: go on.
+    Passthrough,
 }
 
 /// How long until a place is called: most likely, and a range around it. Seconds.
@@ -49,6 +48,30 @@ const MOST_POLL_SECONDS: f64 = 60.0;
 /// One who is called asks at least every other second: who is silent for five is not present.
 const CALLED_POLL_SECONDS: f64 = 1.5;
 
+/// Who asks about which place.
+#[derive(Clone, Copy, Debug)]
+pub struct Seat {
+    /// The number given at enter.
+    pub number: Number,
+    /// Its [`position`]; none while a draw is still to come.
+    pub position: Option<Position>,
+    /// The highest frontier this client was told.
+    pub seen: u64,
+}
+
+/// The position of a number, by what is public of the draw; none while that is still to come. Costs some 14 to 53 HMACs for those
+/// who take part in a draw.
+#[must_use]
+pub fn position(shuffle: Option<&Shuffle>, event: &EventId, number: Number) -> Option<Position> {
+    let Some(shuffle) = shuffle else { return Some(number.position()) };
+    let count = shuffle.count?;
+    if number.get() > count {
+        return Some(number.position());
+    }
+    let seed = hex::decode(shuffle.seed.as_deref()?)?;
+    Draw::new(event, &seed, count).ok().map(|draw| draw.position(number))
+}
+
 /// The answer about one visitor's place: *place* of the HTTP contract.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Place<'a> {
@@ -60,12 +83,12 @@ pub struct Place<'a> {
     pub paused: Option<Paused>,
     /// What the place is.
     pub state: State,
-    /// The number given at enter.
-    pub number: Number,
-    /// The place in the order of admission.
-    pub position: Position,
-    /// At most this many are before it.
-    pub ahead: u64,
+    /// The number given at enter; null where no place was needed.
+    pub number: Option<Number>,
+    /// The place in the order of admission; null while a draw is still to come.
+    pub position: Option<Position>,
+    /// At most this many are before it; null while a draw is still to come.
+    pub ahead: Option<u64>,
     /// Every position up to it has been called, as far as this client was ever told.
     pub frontier: u64,
     /// How long it will take; null when it is not known, or is over.
@@ -77,8 +100,8 @@ pub struct Place<'a> {
     /// A new ticket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// When the ticket (the new one, if there is one) ends.
-    pub ticket_expires_at: String,
+    /// When the ticket (the new one, if there is one) ends; null without one.
+    pub ticket_expires_at: Option<String>,
     /// The pass, when admitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pass: Option<String>,
@@ -91,46 +114,89 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// What the board says of this number. `seen` is the highest frontier this client was told; `jitter` is 0 … 1.
+    /// What the board says of this place. `jitter` is 0 … 1.
     #[must_use]
-    pub fn on(board: &'a Board, event: &'a EventId, number: Number, seen: u64, jitter: f64) -> Self {
-        let position = number.position();
-        let frontier = board.frontier.max(seen.min(position.get()));
-        let state = if position.get() <= frontier { State::Called } else { State::Waiting };
-        let mut place = Self {
+    pub fn on(board: &'a Board, event: &'a EventId, seat: &Seat, now: UnixMillis, jitter: f64) -> Self {
+        let mut place = Self::blank(board, event);
+        place.number = Some(seat.number);
+        place.position = seat.position;
+        if let Some(Position(position)) = seat.position {
+            place.frontier = board.frontier.max(seat.seen.min(position));
+            place.ahead = Some(position.saturating_sub(place.frontier + 1));
+        }
+        place.settle(place.by_phase(board), board, now, jitter);
+        place
+    }
+
+    /// What somebody without a place is told where none is needed.
+    #[must_use]
+    pub fn passing(board: &'a Board, event: &'a EventId, now: UnixMillis, jitter: f64) -> Self {
+        let mut place = Self::blank(board, event);
+        place.settle(State::Passthrough, board, now, jitter);
+        place
+    }
+
+    fn blank(board: &'a Board, event: &'a EventId) -> Self {
+        Self {
             event,
-            phase: Phase::Open,
+            phase: board.phase,
             paused: board.paused,
-            state,
-            number,
-            position,
-            ahead: position.get().saturating_sub(frontier + 1),
-            frontier,
+            state: State::Waiting,
+            number: None,
+            position: None,
+            ahead: None,
+            frontier: board.frontier,
             eta_seconds: None,
             poll_after_seconds: 0.0,
             message: &board.message,
             ticket: None,
-            ticket_expires_at: String::new(),
+            ticket_expires_at: None,
             pass: None,
             seq: None,
             session_expires_at: None,
-        };
-        place.settle(state, pace(board), jitter);
-        place
+        }
     }
 
-    /// What is known better than from the board; its [`pace`] makes the estimate.
-    pub fn settle(&mut self, state: State, pace: Option<u64>, jitter: f64) {
+    fn by_phase(&self, board: &Board) -> State {
+        match board.phase {
+            Phase::Ended => State::Ended,
+            Phase::Suspended => State::Passthrough,
+            _ if board.queueing_method == QueueingMethod::Passthrough && board.phase != Phase::SoldOut => {
+                State::Passthrough
+            }
+            Phase::Scheduled | Phase::Prequeue => State::Prequeue,
+            Phase::Open | Phase::SoldOut => match self.position {
+                Some(position) if position.get() <= self.frontier => State::Called,
+                _ => State::Waiting,
+            },
+        }
+    }
+
+    /// What is known better than from the board.
+    pub fn settle(&mut self, state: State, board: &Board, now: UnixMillis, jitter: f64) {
         self.state = state;
-        self.eta_seconds = match state {
-            State::Waiting => eta(self.ahead, pace),
+        self.eta_seconds = match (state, self.ahead) {
+            (State::Prequeue, _) => board.event_start_time.map(|start| Eta::exactly(start.since(now).div_ceil(1_000))),
+            (State::Waiting, Some(ahead)) if board.phase == Phase::Open && board.paused.is_none() => {
+                eta(ahead, pace(board))
+            }
             _ => None,
         };
-        self.poll_after_seconds = poll_after(state, self.eta_seconds, jitter);
-        if state != State::Waiting {
-            self.ahead = 0;
-            self.frontier = self.frontier.max(self.position.get());
+        self.poll_after_seconds = poll_after(state, board.phase, self.eta_seconds, jitter);
+        // Who waits behind a suspended queue may wait again: what is told then must not have grown.
+        if !matches!(state, State::Waiting | State::Prequeue | State::Passthrough) {
+            self.ahead = self.position.map(|_| 0);
         }
+        if matches!(state, State::Called | State::Admitted) {
+            self.frontier = self.position.map_or(self.frontier, |position| self.frontier.max(position.get()));
+        }
+    }
+}
+
+impl Eta {
+    /// A time that is known.
+    const fn exactly(seconds: u64) -> Self {
+        Self { low: seconds, likely: seconds, high: seconds }
     }
 }
 
@@ -148,8 +214,10 @@ fn eta(ahead: u64, pace_per_minute: Option<u64>) -> Option<Eta> {
 }
 
 /// A tenth of the time to go, spread by a fifth either way so that polls do not come in waves; one decimal.
-fn poll_after(state: State, eta: Option<Eta>, jitter: f64) -> f64 {
+fn poll_after(state: State, phase: Phase, eta: Option<Eta>, jitter: f64) -> f64 {
     let seconds = match (state, eta) {
+        // Nothing more will happen soon, if at all.
+        _ if matches!(phase, Phase::SoldOut | Phase::Ended) => MOST_POLL_SECONDS,
         (State::Called, _) => CALLED_POLL_SECONDS,
         (_, Some(eta)) => (eta.likely as f64 / 10.0).clamp(LEAST_POLL_SECONDS, MOST_POLL_SECONDS),
         (_, None) => UNKNOWN_POLL_SECONDS,
@@ -164,8 +232,9 @@ mod tests {
 
     fn place(board: &Board, number: u64, seen: u64) -> (State, u64, u64, f64) {
         let event = EventId::parse("demo").unwrap();
-        let place = Place::on(board, &event, Number(number), seen, 0.5);
-        (place.state, place.ahead, place.frontier, place.poll_after_seconds)
+        let seat = Seat { number: Number(number), position: Some(Position(number)), seen };
+        let place = Place::on(board, &event, &seat, UnixMillis(0), 0.5);
+        (place.state, place.ahead.unwrap(), place.frontier, place.poll_after_seconds)
     }
 
     #[test]
@@ -186,7 +255,8 @@ mod tests {
         assert_eq!(place(&board, 100_000, 0).3, 60.0);
         for (jitter, expect) in [(0.0, 8.0), (1.0, 12.0), (7.0, 12.0)] {
             let event = EventId::parse("demo").unwrap();
-            let place = Place::on(&board, &event, Number(100), 0, jitter);
+            let seat = Seat { number: Number(100), position: Some(Position(100)), seen: 0 };
+            let place = Place::on(&board, &event, &seat, UnixMillis(0), jitter);
             assert_eq!(place.poll_after_seconds, expect);
         }
     }

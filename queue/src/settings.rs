@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::types::EventId;
+use crate::time::rfc3339_or_null;
+use crate::types::{EventId, UnixMillis};
 
 /// The longest name, audience and operator's message, in characters.
 const MAX_NAME: usize = 200;
@@ -15,25 +16,18 @@ const MAX_MESSAGE: usize = 1_000;
 const MAX_URL: usize = 2_000;
 const MAX_ORIGINS: usize = 20;
 
+/// 2100-01-01T00:00:00Z: whatever is later is a slip of the pen.
+const LATEST: UnixMillis = UnixMillis(4_102_444_799_999);
+
 /// Cloudflare's location hints for Durable Objects.
 const LOCATION_HINTS: [&str; 11] =
     ["wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"];
 
 /// Named in the contract, built in a later version.
-const LATER: [&str; 12] = [
-    "queue_all",
-    "suspended",
-    "sold_out",
-    "prequeue_start_time",
-    "event_start_time",
-    "event_end_time",
-    "shuffle_at_event_start",
-    "gate",
-    "visitor_identity",
-    "visitor_keys",
-    "door",
-    "test",
-];
+const LATER: [&str; 4] = ["gate", "visitor_identity", "visitor_keys", "door"];
+
+/// An end this long ago is a slip of the pen, and ending an event cannot be taken back.
+const PAST_END_MS: u64 = 60_000;
 
 /// How visitors are let in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,6 +36,10 @@ pub enum QueueingMethod {
     /// In the order of their numbers.
     #[default]
     Fifo,
+    /// No queue: everybody passes.
+    Passthrough,
+    /// Nobody gets a new place: the emergency switch.
+    Reject,
 }
 
 /// The settings of one event, complete.
@@ -59,6 +57,27 @@ pub struct Settings {
     pub disable_session_renewal: bool,
     /// How visitors are let in.
     pub queueing_method: QueueingMethod,
+    /// Nobody is called or admitted for now.
+    #[serde(default)]
+    pub queue_all: bool,
+    /// No queue for now: everybody passes.
+    #[serde(default)]
+    pub suspended: bool,
+    /// There is nothing left: nobody is called or admitted, and everybody waiting is told.
+    #[serde(default)]
+    pub sold_out: bool,
+    /// From when on places are given before the event opens; null: only from the opening on.
+    #[serde(default, with = "rfc3339_or_null")]
+    pub prequeue_start_time: Option<UnixMillis>,
+    /// When the event opens; null: at once.
+    #[serde(default, with = "rfc3339_or_null")]
+    pub event_start_time: Option<UnixMillis>,
+    /// When the event ends; null: never.
+    #[serde(default, with = "rfc3339_or_null")]
+    pub event_end_time: Option<UnixMillis>,
+    /// Whether those who came before the opening are put in a drawn order.
+    #[serde(default)]
+    pub shuffle_at_event_start: bool,
     /// Status of the waiting page: 200, 202 or 429.
     pub queueing_status_code: u16,
     /// Into how many lanes the visitors are split: a power of two up to 256.
@@ -81,6 +100,9 @@ pub struct Settings {
     pub public_counts: bool,
     /// Kafka topic; the relay's when null.
     pub topic: Option<String>,
+    /// A rehearsal: its records go to a topic of their own.
+    #[serde(default)]
+    pub test: bool,
 }
 
 /// Why a body is refused.
@@ -107,6 +129,14 @@ pub enum SettingsError {
         /// What would fit.
         expected: String,
     },
+    /// It fits by itself, but not with another setting.
+    #[error("'{field}' {reason}")]
+    Contradiction {
+        /// The name.
+        field: &'static str,
+        /// With what, and what to do.
+        reason: &'static str,
+    },
 }
 
 impl SettingsError {
@@ -115,6 +145,7 @@ impl SettingsError {
     pub fn field(&self) -> &str {
         match self {
             Self::Unknown { field } | Self::Later { field } | Self::Invalid { field, .. } => field,
+            Self::Contradiction { field, .. } => field,
         }
     }
 }
@@ -130,6 +161,13 @@ impl Settings {
             session_duration_seconds: 300,
             disable_session_renewal: false,
             queueing_method: QueueingMethod::Fifo,
+            queue_all: false,
+            suspended: false,
+            sold_out: false,
+            prequeue_start_time: None,
+            event_start_time: None,
+            event_end_time: None,
+            shuffle_at_event_start: false,
             queueing_status_code: 200,
             lanes: 4,
             location_hint: None,
@@ -141,6 +179,7 @@ impl Settings {
             message: String::new(),
             public_counts: false,
             topic: None,
+            test: false,
         }
     }
 
@@ -153,7 +192,56 @@ impl Settings {
         for (field, value) in body {
             self.set(field, value, &defaults)?;
         }
+        self.check()?;
         Ok(self)
+    }
+
+    /// Whether the times make sense now. Said apart from [`Settings::with`]: what is stored stays right when its times are past.
+    ///
+    /// # Errors
+    /// [`SettingsError`] when the event would have ended long ago.
+    pub fn check_times(&self, now: UnixMillis) -> Result<(), SettingsError> {
+        let reason = "lies in the past, and an end cannot be taken back; to end the event now, give the present time";
+        match self.event_end_time {
+            Some(end) if end.plus(PAST_END_MS) < now => {
+                Err(SettingsError::Contradiction { field: "event_end_time", reason })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What each setting cannot tell by itself.
+    fn check(&self) -> Result<(), SettingsError> {
+        let wrong = |field, reason| Err(SettingsError::Contradiction { field, reason });
+        let Self { prequeue_start_time: prequeue, event_start_time: start, event_end_time: end, .. } = *self;
+        if prequeue.is_some() && start.is_none() {
+            return wrong("prequeue_start_time", "needs an event_start_time: give both, or neither");
+        }
+        if prequeue >= start && prequeue.is_some() {
+            return wrong("prequeue_start_time", "must be before event_start_time");
+        }
+        if end.is_some() && end <= start {
+            return wrong("event_end_time", "must be after event_start_time");
+        }
+        if self.shuffle_at_event_start && prequeue.is_none() {
+            return wrong(
+                "shuffle_at_event_start",
+                "needs a prequeue_start_time: without one nobody comes before the opening",
+            );
+        }
+        if self.shuffle_at_event_start && self.queueing_method == QueueingMethod::Passthrough {
+            return wrong(
+                "shuffle_at_event_start",
+                "has no meaning where everybody passes: use queueing_method 'fifo'",
+            );
+        }
+        if self.suspended && self.sold_out {
+            return wrong("suspended", "lets everybody pass, sold_out nobody: set one of them");
+        }
+        if self.suspended && self.queue_all {
+            return wrong("suspended", "lets everybody pass, queue_all nobody: set one of them");
+        }
+        Ok(())
     }
 
     fn set(&mut self, field: &str, value: &Value, defaults: &Self) -> Result<(), SettingsError> {
@@ -173,6 +261,13 @@ impl Settings {
                 self.disable_session_renewal = read.flag(defaults.disable_session_renewal)?;
             }
             "queueing_method" => self.queueing_method = read.method()?,
+            "queue_all" => self.queue_all = read.flag(defaults.queue_all)?,
+            "suspended" => self.suspended = read.flag(defaults.suspended)?,
+            "sold_out" => self.sold_out = read.flag(defaults.sold_out)?,
+            "prequeue_start_time" => self.prequeue_start_time = read.time()?,
+            "event_start_time" => self.event_start_time = read.time()?,
+            "event_end_time" => self.event_end_time = read.time()?,
+            "shuffle_at_event_start" => self.shuffle_at_event_start = read.flag(defaults.shuffle_at_event_start)?,
             "queueing_status_code" => {
                 self.queueing_status_code = read.one_of(&[200, 202, 429], defaults.queueing_status_code)?;
             }
@@ -196,6 +291,7 @@ impl Settings {
                 let expected = "null or a Kafka topic name: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'";
                 self.topic = read.optional(is_topic, expected)?;
             }
+            "test" => self.test = read.flag(defaults.test)?,
             later if LATER.contains(&later) => return Err(SettingsError::Later { field: later.to_owned() }),
             unknown => return Err(SettingsError::Unknown { field: unknown.to_owned() }),
         }
@@ -262,10 +358,21 @@ impl Field<'_> {
     fn method(&self) -> Result<QueueingMethod, SettingsError> {
         match self.value.as_str() {
             Some("fifo") => Ok(QueueingMethod::Fifo),
+            Some("passthrough") => Ok(QueueingMethod::Passthrough),
+            Some("reject") => Ok(QueueingMethod::Reject),
             None if self.value.is_null() => Ok(QueueingMethod::Fifo),
-            Some("passthrough" | "reject") => Err(SettingsError::Later { field: self.name.to_owned() }),
-            _ => Err(self.expected("'fifo'")),
+            _ => Err(self.expected("one of 'fifo', 'passthrough', 'reject'")),
         }
+    }
+
+    fn time(&self) -> Result<Option<UnixMillis>, SettingsError> {
+        if self.value.is_null() {
+            return Ok(None);
+        }
+        let time = self.value.as_str().and_then(UnixMillis::parse_rfc3339).filter(|time| *time <= LATEST);
+        let expected =
+            || self.expected("null or a time in RFC 3339 such as \"2026-11-22T20:00:00+09:00\", before 2100");
+        time.map(Some).ok_or_else(expected)
     }
 
     fn origins(&self) -> Result<Vec<String>, SettingsError> {
@@ -327,96 +434,4 @@ fn is_topic(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn demo() -> EventId {
-        EventId::parse("demo").unwrap()
-    }
-
-    fn with(body: Value) -> Result<Settings, SettingsError> {
-        Settings::defaults(&demo()).with(&demo(), body.as_object().unwrap())
-    }
-
-    #[test]
-    fn what_is_missing_is_defaulted() {
-        let settings = with(json!({})).unwrap();
-        assert_eq!((settings.name.as_str(), settings.audience.as_str()), ("demo", "demo"));
-        assert_eq!((settings.total_active_users, settings.lanes, settings.max_unacked), (200, 4, 1_000_000));
-    }
-
-    #[test]
-    fn what_was_read_can_be_written_back() {
-        let settings = with(json!({
-            "name": "Seoul, 20:00", "total_active_users": 1000, "lanes": 8, "return_url": "http://127.0.0.1:8788/enter-shop",
-            "allowed_origins": ["https://shop.example", "http://[::1]:8080"], "topic": "sale.admissions", "location_hint": "apac",
-        }))
-        .unwrap();
-        let body = serde_json::to_value(&settings).unwrap();
-        assert_eq!(with(body).unwrap(), settings);
-    }
-
-    #[test]
-    fn null_gives_the_default_back() {
-        let set = with(json!({"new_users_per_minute": 7, "message": "hello", "topic": "t"})).unwrap();
-        let back = json!({"new_users_per_minute": null, "message": null, "topic": null});
-        assert_eq!(set.with(&demo(), back.as_object().unwrap()).unwrap(), Settings::defaults(&demo()));
-    }
-
-    #[test]
-    fn every_value_out_of_bounds_is_refused_by_name() {
-        for (field, bad) in [
-            ("name", json!("")),
-            ("name", json!("tab\there")),
-            ("name", json!(5)),
-            ("total_active_users", json!(0)),
-            ("total_active_users", json!(1_000_001)),
-            ("total_active_users", json!(1.5)),
-            ("new_users_per_minute", json!("200")),
-            ("new_users_per_minute", json!(-1)),
-            ("session_duration_seconds", json!(9)),
-            ("session_duration_seconds", json!(1801)),
-            ("disable_session_renewal", json!("yes")),
-            ("queueing_method", json!("random")),
-            ("queueing_method", json!(1)),
-            ("queueing_status_code", json!(500)),
-            ("lanes", json!(3)),
-            ("lanes", json!(512)),
-            ("location_hint", json!("moon")),
-            ("max_line_length", json!(0)),
-            ("max_unacked", json!(1_000_001)),
-            ("audience", json!("")),
-            ("return_url", json!("javascript:alert(1)")),
-            ("return_url", json!("https://shop.example/\"><script>")),
-            ("return_url", json!("//shop.example")),
-            ("return_url", json!("https://user@shop.example/")),
-            ("allowed_origins", json!("https://shop.example")),
-            ("allowed_origins", json!(["https://shop.example/"])),
-            ("allowed_origins", json!(["*"])),
-            ("message", json!("x".repeat(1_001))),
-            ("public_counts", json!(1)),
-            ("topic", json!("..")),
-            ("topic", json!("a b")),
-        ] {
-            let error = with(json!({ field: bad })).unwrap_err();
-            assert!(
-                matches!(&error, SettingsError::Invalid { field: named, .. } if named == field),
-                "{field}: {error}"
-            );
-        }
-    }
-
-    #[test]
-    fn settings_of_later_versions_are_refused_as_such() {
-        for field in LATER {
-            let error = with(json!({ field: false })).unwrap_err();
-            assert_eq!(error, SettingsError::Later { field: field.into() });
-            assert!(error.to_string().contains("not available in this version"));
-        }
-        let error = with(json!({"queueing_method": "reject"})).unwrap_err();
-        assert!(error.to_string().contains("not available in this version"));
-        assert!(matches!(with(json!({"nmae": "x"})).unwrap_err(), SettingsError::Unknown { field } if field == "nmae"));
-    }
-}
+mod tests;

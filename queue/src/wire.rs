@@ -4,8 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Subject;
+use crate::settings::{QueueingMethod, Settings};
 use crate::types::{LaneId, Number, Seq, UnixMillis};
-use crate::{Subject, settings::Settings};
 
 /// The most places one exchange may ask for.
 pub const MAX_BATCH: usize = 2_000;
@@ -66,6 +67,11 @@ pub enum Op {
         /// The admission.
         seq: Seq,
     },
+    /// The origin uses this admission's pass: is it the first to do so?
+    Redeem {
+        /// The admission.
+        seq: Seq,
+    },
 }
 
 /// What became of the places wanted in an [`Exchange`].
@@ -105,6 +111,17 @@ pub enum Refusal {
     },
     /// The event is split into another number of lanes than the visitors' Worker believed; asking again finds the right lane.
     Moved,
+    /// Places are given later.
+    NotOpen {
+        /// From when on.
+        opens_at: UnixMillis,
+    },
+    /// There is nothing left to wait for.
+    SoldOut,
+    /// The event is over.
+    Ended,
+    /// The operator gives no new places for now.
+    Closed,
 }
 
 /// The answer to one [`Op`].
@@ -128,6 +145,15 @@ pub enum OpAnswer {
     Ended,
     /// Renewals are switched off for this event.
     RenewalDisabled,
+    /// Nobody is let in: it is sold out. The place is kept.
+    SoldOut,
+    /// The event is over, and this place was not admitted, or its session is not renewed any more.
+    EventEnded,
+    /// The origin uses the pass.
+    Redeemed {
+        /// Whether this is the first time, and the session was not over.
+        first: bool,
+    },
     /// Done, or already done, or nothing to do.
     Done,
 }
@@ -135,6 +161,12 @@ pub enum OpAnswer {
 /// What a line answers to an [`Exchange`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExchangeReply {
+    /// Incarnation of the exchange that this answers; 0 from a line of an earlier version.
+    #[serde(default)]
+    pub inc: u64,
+    /// Batch of the exchange that this answers.
+    #[serde(default)]
+    pub k: u64,
     /// What became of the places wanted.
     pub numbering: Numbering,
     /// One for each op, in their order; empty when `numbering` is stale or a conflict.
@@ -148,8 +180,45 @@ pub struct ExchangeReply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Paused {
+    /// The operator calls nobody (`queue_all`), or the origin has set its pace to 0.
+    QueueAll,
     /// `max_unacked` admissions wait for Kafka.
     Relay,
+}
+
+/// How far an event has come. Time, the operator and the origin move it on; from `Open` it never goes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// No places are given yet.
+    Scheduled,
+    /// Places are given, nobody is called yet.
+    Prequeue,
+    /// The line moves.
+    #[default]
+    Open,
+    /// No queue: everybody passes.
+    Suspended,
+    /// There is nothing left: nobody is called or admitted.
+    SoldOut,
+    /// It is over.
+    Ended,
+}
+
+/// The draw of a `shuffle_at_event_start`, as far as it is public.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Shuffle {
+    /// SHA-256 over the seed, 64 hexadecimal digits: known from the start.
+    pub commitment: String,
+    /// The seed, 64 hexadecimal digits: only after the cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<String>,
+    /// The last number that takes part: only after the cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// When it was drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_at: Option<UnixMillis>,
 }
 
 /// How an event stands: the snapshot from which polls are answered.
@@ -161,6 +230,24 @@ pub struct Board {
     pub version: u64,
     /// Version of the event's settings.
     pub config_version: u64,
+    /// How far the event has come.
+    #[serde(default)]
+    pub phase: Phase,
+    /// How visitors are let in.
+    #[serde(default)]
+    pub queueing_method: QueueingMethod,
+    /// When places are given before the opening.
+    #[serde(default)]
+    pub prequeue_start_time: Option<UnixMillis>,
+    /// When the event opens.
+    #[serde(default)]
+    pub event_start_time: Option<UnixMillis>,
+    /// When it ends.
+    #[serde(default)]
+    pub event_end_time: Option<UnixMillis>,
+    /// The draw, if there is one.
+    #[serde(default)]
+    pub shuffle: Option<Shuffle>,
     /// Why nobody is called, if so.
     pub paused: Option<Paused>,
     /// Every position up to it has been called.
@@ -175,7 +262,7 @@ pub struct Board {
     pub active_users: u64,
     /// How many slots there are.
     pub total_active_users: u64,
-    /// The limit of admissions in any 60 seconds.
+    /// The limit of admissions in any 60 seconds: the operator's, or the origin's where that is lower.
     pub new_users_per_minute: u64,
     /// Admissions in the last 60 to 61 seconds.
     pub admitted_last_minute: u64,
@@ -190,6 +277,15 @@ pub struct Board {
     pub public_counts: bool,
     /// The line's clock.
     pub updated_at: UnixMillis,
+}
+
+impl Board {
+    /// What the event has committed itself to, as long as the draw is still to come.
+    #[must_use]
+    pub fn commitment(&self) -> Option<&str> {
+        let shuffle = self.shuffle.as_ref().filter(|shuffle| shuffle.count.is_none());
+        shuffle.map(|shuffle| shuffle.commitment.as_str())
+    }
 }
 
 /// Counts for dashboards. `entered = voided + left + waiting + called + admitted`, `admitted = active + ended`.

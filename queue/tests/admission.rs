@@ -41,6 +41,7 @@ enum Wish {
     Renew(u64),
     Leave(u64),
     Complete(u64),
+    Redeem(u64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +82,7 @@ fn wishes() -> impl Strategy<Value = Wish> {
         2 => any::<u64>().prop_map(Wish::Renew),
         1 => any::<u64>().prop_map(Wish::Leave),
         2 => any::<u64>().prop_map(Wish::Complete),
+        2 => any::<u64>().prop_map(Wish::Redeem),
     ]
 }
 
@@ -287,6 +289,7 @@ impl Harness {
                 Wish::Renew(pick) => ops.push(Op::Renew { number: admitted(pick) }),
                 Wish::Leave(pick) if pick % 3 == 0 => ops.push(Op::Leave { number: admitted(pick) }),
                 Wish::Leave(pick) => ops.push(Op::Leave { number: number(pick) }),
+                Wish::Redeem(pick) => ops.push(Op::Redeem { seq: Seq(pick % (self.naive.log.len() as u64 + 2)) }),
                 Wish::Complete(pick) => ops.push(Op::Complete { seq: Seq(pick % (self.naive.log.len() as u64 + 2)) }),
             }
         }
@@ -321,13 +324,13 @@ impl Harness {
         let before = self.naive.clone();
         self.naive.time(self.now);
         let live = self.naive.live_sessions();
-        let wrong = self.line.configure(self.now(), limits.settings(), Some(self.version + 7));
+        let wrong = self.line.configure(self.now(), limits.settings(), Some(self.version + 7), "test").answer;
         assert!(wrong.is_err(), "a lost update is refused");
-        let step =
-            self.line.configure(self.now(), limits.settings(), Some(self.version)).expect("nothing fixed changes");
+        let step = self.line.configure(self.now(), limits.settings(), Some(self.version), "test");
         let changed = self.naive.settings != limits.settings();
         self.naive.settings = limits.settings();
-        assert_eq!(step.answer.version, self.version + u64::from(changed));
+        let configured = step.answer.expect("nothing fixed changes");
+        assert_eq!(configured.version, self.version + u64::from(changed));
         self.commit(&step.changes, write, &before);
         self.version = self.rows.configured.version;
         assert_eq!(self.line.configured(), &self.rows.configured);
@@ -386,10 +389,9 @@ impl Harness {
         let mut living = 0;
         let ahead: Vec<u64> = (1..=end)
             .map(|number| {
-                let position = Number(number).position();
                 let before = living;
                 let lives =
-                    self.rows.why_gone(position).is_none() && !self.rows.by_number.contains_key(&Number(number));
+                    self.rows.why_gone(Number(number)).is_none() && !self.rows.by_number.contains_key(&Number(number));
                 living += u64::from(lives);
                 before
             })
@@ -458,7 +460,7 @@ fn limits_are_exact_and_admission_follows_the_line_whatever_happens() {
 
 const ROOMY: Limits = Limits {
     total_active_users: 5,
-    new_users_per_minute: 100,
+    new_users_per_minute: 200,
     session_duration_seconds: 60,
     disable_session_renewal: false,
     max_unacked: 1_000,

@@ -2,10 +2,12 @@
 
 mod common;
 
-use common::{MemoryLane, subject};
+use common::{MemoryLane, demo, subject};
 use ropeline_queue::lane::{Abort, LaneChange, LaneMeta, LaneStep, MAX_PENDING, Overloaded, WaiterId, Wake};
-use ropeline_queue::wire::{Board, Exchange, ExchangeReply, MAX_BATCH, MAX_OPS, Numbering, Op, OpAnswer, Refusal};
-use ropeline_queue::{Lane, LaneId, Number, Seq, UnixMillis};
+use ropeline_queue::wire::{
+    Board, Exchange, ExchangeReply, MAX_BATCH, MAX_OPS, Numbering, Op, OpAnswer, Refusal, Shuffle,
+};
+use ropeline_queue::{Lane, LaneId, Number, Seq, UnixMillis, hex};
 
 const AT: UnixMillis = UnixMillis(1_000);
 
@@ -14,7 +16,8 @@ fn lane() -> Lane {
 }
 
 fn reply(numbering: Numbering, ops: &[OpAnswer]) -> ExchangeReply {
-    ExchangeReply { numbering, ops: ops.to_vec(), board: Board::default() }
+    // With inc 0, as lines of an earlier version answer: taken for whatever is under way.
+    ExchangeReply { inc: 0, k: 0, numbering, ops: ops.to_vec(), board: Board::default() }
 }
 
 fn range(first: u64, count: u64) -> ExchangeReply {
@@ -30,7 +33,7 @@ fn sent(lane: &mut Lane) -> Exchange {
 }
 
 fn place(number: u64) -> Wake {
-    Wake::Place { number: Number(number), entered_at: AT, called: false }
+    Wake::Place { number: Number(number), entered_at: AT, called: false, commitment: None }
 }
 
 fn woken(step: LaneStep) -> Vec<(WaiterId, Wake)> {
@@ -263,11 +266,49 @@ fn a_reply_nobody_waits_for_changes_nothing() {
 }
 
 #[test]
+fn a_reply_to_another_exchange_changes_nothing() {
+    let mut lane = lane();
+    lane.join(subject(1), 4, 1).unwrap();
+    let exchange = sent(&mut lane);
+    let named = |inc, k| ExchangeReply { inc, k, ..range(1, 1) };
+    for (inc, k) in [(exchange.inc + 1, exchange.k), (exchange.inc, exchange.k + 1), (exchange.inc, exchange.k - 1)] {
+        assert_eq!(lane.reply(&named(inc, k)), LaneStep::default());
+        assert_eq!(sent(&mut lane), exchange, "still under way");
+    }
+    assert_eq!(woken(lane.reply(&named(exchange.inc, exchange.k))), [(1, place(1))]);
+}
+
+#[test]
+fn before_a_draw_nobody_is_called_and_everybody_is_told_the_commitment() {
+    let shuffle = Shuffle { commitment: "c".repeat(64), ..Shuffle::default() };
+    let before = Board { shuffle: Some(shuffle.clone()), ..Board::default() };
+    let after = Shuffle { seed: Some(hex::encode(&common::SEED.0)), count: Some(2), cut_at: Some(AT), ..shuffle };
+    let mut lane = lane();
+    for visitor in 0..2 {
+        lane.join(subject(visitor), 4, visitor).unwrap();
+    }
+    sent(&mut lane);
+    // Meanwhile a board comes another way, made after the cut with everybody called.
+    lane.saw(&Board { frontier: 3, shuffle: Some(after.clone()), ..Board::default() });
+    let wakes = woken(lane.reply(&ExchangeReply { board: before, ..range(1, 2) }));
+    let told = |wake: &Wake| matches!(wake, Wake::Place { called: false, commitment: Some(c), .. } if c.len() == 64);
+    assert!(wakes.iter().all(|(_, wake)| told(wake)), "{wakes:?}");
+    assert!(!lane.is_waiting(&demo(), Number(1)) && !lane.is_waiting(&demo(), Number(2)), "the draw is known by now");
+
+    // Who comes after the cut is called by its number, and told no commitment.
+    lane.join(subject(3), 4, 3).unwrap();
+    sent(&mut lane);
+    let board = Board { frontier: 3, shuffle: Some(after), ..Board::default() };
+    let wakes = woken(lane.reply(&ExchangeReply { board, ..range(3, 1) }));
+    assert!(matches!(wakes[0].1, Wake::Place { called: true, commitment: None, .. }), "{wakes:?}");
+}
+
+#[test]
 fn a_place_is_called_as_soon_as_any_board_has_said_so() {
     let mut lane = lane();
     lane.saw(&Board { frontier: 5, ..Board::default() });
     lane.saw(&Board { frontier: 3, ..Board::default() });
-    assert_eq!(lane.frontier(), 5);
+    assert!(!lane.is_waiting(&demo(), Number(5)) && lane.is_waiting(&demo(), Number(6)));
     lane.join(subject(1), 4, 1).unwrap();
     lane.join(subject(2), 4, 2).unwrap();
     sent(&mut lane);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use common::{MemoryLane, MemoryLine, Write, demo, subject};
 use ropeline_queue::lane::Wake;
-use ropeline_queue::place::{Place, State};
+use ropeline_queue::place::{Place, Seat, State};
 use ropeline_queue::wire::{Board, Op, OpAnswer};
 use ropeline_queue::{Lane, LaneId, Line, Number, Settings, UnixMillis};
 
@@ -111,7 +111,7 @@ fn sell(settings: Settings, crowd: u64, seed: u64, show: f64, restart_at: Option
         for number in due {
             let jitter = sale.random.share();
             let event = demo();
-            let place = Place::on(&sale.board, &event, number, 0, jitter);
+            let place = Place::on(&sale.board, &event, &seat(number), UnixMillis(sale.now), jitter);
             if place.state == State::Called {
                 let op = Op::Claim { number, sub: subject(number.get()), entered_at: UnixMillis(START_MS) };
                 if sale.lane.submit(op, crowd + number.get()).is_err() {
@@ -216,4 +216,8 @@ fn where_everybody_comes_the_limit_is_used_as_well_and_nobody_waits_long_once_ca
 fn a_restart_of_the_line_costs_seconds_not_minutes() {
     let used = sell(per_minute(600), 600 * MINUTES * 24, 31, 0.05, Some(6 * 60_000));
     proves(31, "a restart in minute six", &used, least_share(&used.last_minute, 600.0));
+}
+
+fn seat(number: Number) -> Seat {
+    Seat { number, position: Some(number.position()), seen: 0 }
 }

@@ -247,7 +247,8 @@ fn the_target_is_pinned_by_the_first_drain() {
     log.drain(&Drain { topic: None, partition: None, next_offset: Some(5_000), ..after(epoch, 0) }).unwrap();
     assert_eq!(log.rows.relay.next_offset, 100, "the offset counts the first time only");
     let settings = Settings { topic: Some("else".into()), ..log.rows.configured.settings.clone() };
-    assert!(log.line.configure(UnixMillis(log.now), settings, None).is_err(), "nor can the setting change any more");
+    let step = log.line.configure(UnixMillis(log.now), settings, None, "test");
+    assert!(step.answer.is_err(), "nor can the setting change any more");
 }
 
 #[test]

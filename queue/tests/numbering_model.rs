@@ -284,7 +284,11 @@ impl World {
         let admitted_before = self.rows.head.seq;
         let step = self.line.exchange(&self.rows, self.now(), &m).expect("reads work");
         self.rows.commit(&step.changes, Write::Works).expect("writes work");
-        let reply = step.answer;
+        let mut reply = step.answer;
+        if rule != Rule::AllHold {
+            // What would tell the lane that something is wrong is off, too.
+            (reply.inc, reply.k) = (0, 0);
+        }
         // The bounds leave room for everybody, so nothing but the rows decides what comes next: they may stand for the line.
         assert_eq!(self.rows.head.frontier, self.rows.head.last_number.position());
         assert_eq!(reply.ops.iter().filter(|answer| **answer == OpAnswer::Called).count(), 0);
@@ -361,7 +365,7 @@ impl World {
                 if !numbers.insert(*number) || *number > self.rows.head.last_number {
                     return Err(Violation::NumberGivenTwice);
                 }
-                if self.rows.why_gone(number.position()) == Some(Why::Void) {
+                if self.rows.why_gone(*number) == Some(Why::Void) {
                     return Err(Violation::AnsweredIsVoid);
                 }
             }
@@ -381,7 +385,7 @@ impl World {
                 Some(Outcome::Range { first, count, .. }) => first <= number && number < first.plus(count),
                 _ => false,
             });
-            if !awaited && !numbers.contains(&number) && self.rows.why_gone(number.position()) != Some(Why::Void) {
+            if !awaited && !numbers.contains(&number) && self.rows.why_gone(number) != Some(Why::Void) {
                 return Err(Violation::NumberLost);
             }
         }
@@ -599,8 +603,7 @@ fn a_late_message_taken_for_a_new_instance_voids_what_was_answered() {
     breaks(Rule::AlwaysNewIncarnation, &[0, 1], Violation::AnsweredIsVoid);
 }
 
-/// Why a lane must drop the reply to a call that it has given up: [`ropeline_queue::wire::ExchangeReply`] does not say to which
-/// exchange it belongs.
+/// Why a reply says to which exchange it belongs, and why a lane must drop the reply to a call that it has given up.
 #[test]
 fn a_reply_to_an_earlier_call_gives_a_number_twice() {
     breaks(Rule::RepliesFromEarlierCalls, &[0, 0], Violation::NumberGivenTwice);

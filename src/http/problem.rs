@@ -51,6 +51,14 @@ pub enum Slug {
     TooLarge,
     /// The body is not JSON.
     UnsupportedMediaType,
+    /// Places are given later.
+    NotOpenYet,
+    /// There is nothing left to wait for.
+    SoldOut,
+    /// The event is over.
+    EventEnded,
+    /// The operator gives no new places for now.
+    QueueClosed,
     /// No place is left in the line.
     LineFull,
     /// Too much is asked right now.
@@ -84,6 +92,10 @@ impl Slug {
             Self::PreconditionFailed => ("precondition-failed", 412, "The precondition does not hold"),
             Self::TooLarge => ("too-large", 413, "The request is too large"),
             Self::UnsupportedMediaType => ("unsupported-media-type", 415, "The body must be JSON"),
+            Self::NotOpenYet => ("not-open-yet", 409, "The event has not opened yet"),
+            Self::SoldOut => ("sold-out", 410, "Sold out"),
+            Self::EventEnded => ("event-ended", 410, "The event is over"),
+            Self::QueueClosed => ("queue-closed", 503, "No new places are given right now"),
             Self::LineFull => ("line-full", 503, "The line is full"),
             Self::Overloaded => ("overloaded", 503, "Too much is asked right now"),
             Self::Internal => ("internal", 500, "Something went wrong on our side"),

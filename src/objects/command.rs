@@ -2,6 +2,7 @@
 //!
 //! Unknown fields are ignored and an unknown command is answered 501, since old and new code meet during a deploy.
 
+use ropeline_queue::line::history::Which;
 use ropeline_queue::line::log::{Ack, Drain, Lease};
 use ropeline_queue::wire::{Configured, Exchange, OpAnswer, Refusal};
 use ropeline_queue::{Epoch, EventId, LaneId, Number, Seq, Settings, Subject, UnixMillis};
@@ -107,6 +108,10 @@ pub enum LaneCommand {
     Leave { sub: Subject, number: Number },
     /// The origin is done with this admission. → [`Asked`]
     Complete { seq: Seq },
+    /// The origin uses this admission's pass. → [`Asked`]
+    Redeem { seq: Seq },
+    /// The visitor with this number, for support: looks at all there are. → `Option<StoredVisitor>`
+    Find { number: Number },
     /// How the event stands, at most a second old. → `Board`
     Board,
     /// Gives back all storage. → `true`
@@ -125,6 +130,9 @@ pub enum Entered {
         new: bool,
         /// What it is now.
         state: OpAnswer,
+        /// What the event has committed itself to, if this call made the place and a draw is still to come.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commitment: Option<String>,
     },
     /// No number was given.
     Refused { reason: Refusal },
@@ -145,9 +153,40 @@ pub enum Asked {
 #[serde(rename_all = "snake_case")]
 pub enum LineCommand {
     /// Makes the line, or (one that has given no number yet) takes these settings. → [`Configuring`]
-    Create { event: EventId, settings: Settings },
+    Create {
+        event: EventId,
+        settings: Settings,
+        /// Whose key.
+        #[serde(default)]
+        by: String,
+    },
     /// New settings. → [`Configuring`]
-    Configure { settings: Settings, if_version: Option<u64> },
+    Configure {
+        settings: Settings,
+        if_version: Option<u64>,
+        /// Whose key.
+        #[serde(default)]
+        by: String,
+    },
+    /// The origin's pace. → `Paced`
+    Pace {
+        /// A new limit; none: as it is.
+        pace: Option<Pace>,
+        /// Whether it is sold out; none: as it is.
+        sold_out: Option<bool>,
+        /// Whose key.
+        by: String,
+    },
+    /// Throws somebody out. → `Option<Seq>`: none if there is no such session
+    EndSession {
+        which: Which,
+        /// Whose key.
+        by: String,
+    },
+    /// One visitor's history. → `Option<History>`
+    History { number: Number },
+    /// Who did what. → `Vec<AuditRow>`
+    Audit,
     /// The settings there are. → `Configured`
     Configured,
     /// One exchange with a lane. → `ExchangeReply`
@@ -185,6 +224,31 @@ pub enum Configuring {
     Changed { current: u64 },
     /// One of them cannot change any more.
     Fixed { field: String, since: String },
+    /// One of them does not fit the time.
+    Invalid { field: String, detail: String },
+}
+
+/// What an origin asks of a line's pace.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// As configured.
+    Lifted,
+    /// Admissions per minute not to pass.
+    AtMost(u64),
+}
+
+/// What somebody with a key did.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// The line's clock.
+    pub at: UnixMillis,
+    /// Whose key.
+    pub by: String,
+    /// What, in a word.
+    pub action: String,
+    /// What it changed.
+    pub detail: serde_json::Value,
 }
 
 /// What became of a relay's wish.
@@ -214,7 +278,7 @@ pub struct DrainedEntries {
 }
 
 /// A visitor as its lane has stored it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct StoredVisitor {
     /// Its place.
     pub number: Number,

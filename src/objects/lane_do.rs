@@ -118,6 +118,14 @@ impl Inner {
                 let answer = Self::ask(this, Op::Complete { seq }).await?;
                 reply::json(&Asked::Answer { answer })
             }
+            LaneCommand::Redeem { seq } => {
+                let answer = Self::ask(this, Op::Redeem { seq }).await?;
+                reply::json(&Asked::Answer { answer })
+            }
+            LaneCommand::Find { number } => {
+                this.load()?;
+                reply::json(&lane_store::find(&this.sql, number)?)
+            }
             LaneCommand::Board => reply::json(&this.board().await?),
             LaneCommand::Purge => this.purge().await,
         }
@@ -168,29 +176,29 @@ impl Inner {
             let number = row.number;
             if !again {
                 let state = Self::known(this, sub, &row, claim).await?;
-                return Ok(Entered::Place { number, new: false, state });
+                return Ok(Entered::Place { number, new: false, state, commitment: None });
             }
             // Only when the line confirms that the old place is over may there be another one.
             let op = if row.left { Op::Leave { number } } else { Op::Look { number } };
             match Self::ask(this, op).await? {
                 OpAnswer::Left | OpAnswer::Ended | OpAnswer::Done => {}
-                state => return Ok(Entered::Place { number, new: false, state }),
+                state => return Ok(Entered::Place { number, new: false, state, commitment: None }),
             }
             // Another call may have made the new place meanwhile.
             if let Some(row) = this.stored(sub)?.filter(|row| row.number != number) {
                 let state = Self::known(this, sub, &row, claim).await?;
-                return Ok(Entered::Place { number: row.number, new: false, state });
+                return Ok(Entered::Place { number: row.number, new: false, state, commitment: None });
             }
         }
         match Self::wait(this, |lane, waiter| lane.join(sub, lanes, waiter)).await? {
-            Wake::Place { number, entered_at, called } => {
+            Wake::Place { number, entered_at, called, commitment } => {
                 let state = match (called, claim) {
                     (false, _) => OpAnswer::Waiting,
                     (true, false) => OpAnswer::Called,
                     // The place is stored by now: only then may it be claimed.
                     (true, true) => Self::ask(this, Op::Claim { number, sub, entered_at }).await?,
                 };
-                Ok(Entered::Place { number, new: true, state })
+                Ok(Entered::Place { number, new: true, state, commitment })
             }
             Wake::Refused(reason) => Ok(Entered::Refused { reason }),
             Wake::Op(_) | Wake::Unavailable => Err(Refused::Overloaded),
@@ -206,7 +214,7 @@ impl Inner {
         if claim {
             return Self::ask(this, Op::Claim { number, sub, entered_at }).await;
         }
-        if number.position().get() > this.with(|memory| memory.lane.frontier())? {
+        if this.with(|memory| memory.lane.is_waiting(&memory.event, number))? {
             // By the newest frontier this lane has heard. If it has moved on, the next poll says so.
             return Ok(OpAnswer::Waiting);
         }

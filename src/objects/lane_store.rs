@@ -49,6 +49,13 @@ pub fn visitor(sql: &SqlStorage, sub: Subject) -> Result<Option<StoredVisitor>, 
     }))
 }
 
+/// The visitor with this number. Looks at all there are: for support only.
+pub fn find(sql: &SqlStorage, number: Number) -> Result<Option<StoredVisitor>, SqlError> {
+    let statement = "SELECT entered_at, left FROM visitors WHERE number = ?";
+    let Some(mut row) = run(sql, statement, [number.get().into()])?.into_iter().next() else { return Ok(None) };
+    Ok(Some(StoredVisitor { number, entered_at: UnixMillis(row.integer()?), left: row.integer()? != 0 }))
+}
+
 /// Notes that the visitor gives this place up.
 pub fn leave(state: &State, sub: Subject, number: Number) -> Result<(), SqlError> {
     transaction(state, move |sql| {

@@ -4,14 +4,16 @@
 //! gate holds back until the transaction is on disk. If either fails the memory is dropped and read again from storage.
 //!
 //! Two things the registry must hear: the settings, and whether entries wait for Kafka. What it has heard is stored; as long as it
-//! differs from the truth, an alarm set in the same turn as the change repeats the telling.
+//! differs from the truth, an alarm set in the same turn as the change repeats the telling. The same alarm opens and ends the event
+//! on time when nobody asks. It may come late, twice or never: every command catches up by itself and sees that it is set.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use ropeline_queue::line::log::LogError;
-use ropeline_queue::line::{self as engine, ConfigureError, Step};
+use ropeline_queue::line::{self as engine, Audit, ConfigureError, Paced, Step};
+use ropeline_queue::settings::SettingsError;
 use ropeline_queue::wire::{Configured, Exchange, ExchangeReply, Op, OpAnswer};
 use ropeline_queue::{EventId, Settings, UnixMillis};
 use serde::Serialize;
@@ -23,7 +25,7 @@ use worker::worker_sys::DurableObjectState;
 use worker::{Env, SqlStorage, State};
 
 use super::call::{Address, call_once};
-use super::command::{Configuring, DrainedEntries, LineCommand, Log, RegistryCommand, Told};
+use super::command::{Configuring, DrainedEntries, LineCommand, Log, Pace, RegistryCommand, Told};
 use super::line_store::{self, SqlLine, ToldRow};
 use super::reply::{self, Refused};
 use super::sql::SqlError;
@@ -45,8 +47,8 @@ struct Inner {
     event: RefCell<Option<EventId>>,
     /// What the registry has heard, as stored.
     told: Cell<Option<ToldRow>>,
-    /// Whether an alarm is set to tell the registry.
-    armed: Cell<bool>,
+    /// For when the alarm is set, as far as this instance knows. Milliseconds since 1970.
+    armed: Cell<Option<f64>>,
     /// Since when the registry is being told. The request that does may be cancelled.
     telling: Cell<f64>,
     trace: bool,
@@ -66,7 +68,7 @@ impl Line {
             line: RefCell::new(None),
             event: RefCell::new(None),
             told: Cell::new(None),
-            armed: Cell::new(false),
+            armed: Cell::new(None),
             telling: Cell::new(f64::NEG_INFINITY),
             trace,
         };
@@ -79,11 +81,14 @@ impl Line {
             Ok(command) => self.inner.handle(command).await,
             Err(refused) => Err(refused),
         };
+        if let Err(error) = self.inner.keep_armed() {
+            worker::console_error!("line: {error}");
+        }
         Inner::tell_soon(&self.inner);
         reply::response("line", outcome)
     }
 
-    /// Called by the runtime when the alarm is due: tells the registry what it has not heard.
+    /// Called by the runtime when the alarm is due: does what time brings, and tells the registry what it has not heard.
     pub async fn alarm(&self) -> Result<(), JsValue> {
         self.inner.remind().await.map_err(|error| JsValue::from(error.to_string()))
     }
@@ -95,9 +100,11 @@ fn now() -> UnixMillis {
 
 impl Inner {
     async fn remind(&self) -> Result<(), SqlError> {
-        self.armed.set(false);
-        if self.event()?.is_some() && self.untold()?.is_some() {
-            self.arm()?;
+        self.armed.set(None);
+        if self.event()?.is_some() {
+            self.keep_armed()?;
+            self.step(|line, _| Ok::<_, SqlError>(line.tick(now())))?;
+            self.keep_armed()?;
             self.tell().await?;
         }
         Ok(())
@@ -105,15 +112,31 @@ impl Inner {
 
     async fn handle(&self, command: LineCommand) -> Result<String, Refused> {
         match command {
-            LineCommand::Create { event, settings } => {
-                let answer = self.create(&event, settings)?;
+            LineCommand::Create { event, settings, by } => {
+                let answer = self.create(&event, settings, &by)?;
                 self.tell().await?;
                 reply::json(&answer)
             }
-            LineCommand::Configure { settings, if_version } => {
-                let answer = self.configure(settings, if_version)?;
+            LineCommand::Configure { settings, if_version, by } => {
+                let answer = self.configure(settings, if_version, &by)?;
                 self.tell().await?;
                 reply::json(&answer)
+            }
+            LineCommand::Pace { pace, sold_out, by } => {
+                let answer = self.pace(pace, sold_out, &by)?;
+                self.tell().await?;
+                reply::json(&answer)
+            }
+            LineCommand::EndSession { which, by } => {
+                self.step(|line, store| line.end_session(store, now(), which, &by))?.as_json()
+            }
+            LineCommand::History { number } => {
+                let history = self.with(|line, store| line.history(store, now(), number))?.ok_or(Refused::Absent)?;
+                reply::json(&history)
+            }
+            LineCommand::Audit => {
+                let audits = self.with(|_, store| store.audits())?.ok_or(Refused::Absent)?;
+                reply::json(&audits)
             }
             LineCommand::Configured => self.read(|line| line.configured().clone()),
             LineCommand::Exchange(exchange) => self.exchange(&exchange),
@@ -136,7 +159,7 @@ impl Inner {
 
     fn event(&self) -> Result<Option<EventId>, SqlError> {
         if self.event.borrow().is_none() {
-            self.event.replace(line_store::event(&self.sql)?);
+            self.event.replace(line_store::open(&self.state, &self.sql)?);
         }
         Ok(self.event.borrow().clone())
     }
@@ -168,7 +191,7 @@ impl Inner {
     ) -> Result<Answer<T>, E> {
         let Some(step) = self.with(work)? else { return Ok(Answer::Absent) };
         if !step.changes.is_empty()
-            && let Err(error) = line_store::apply(&self.state, step.changes).and_then(|()| self.arm_if_untold())
+            && let Err(error) = line_store::apply(&self.state, step.changes).and_then(|()| self.keep_armed())
         {
             self.line.replace(None);
             return Err(error.into());
@@ -176,34 +199,51 @@ impl Inner {
         Ok(Answer::Is(step.answer))
     }
 
-    fn create(&self, event: &EventId, settings: Settings) -> Result<Configuring, Refused> {
+    fn create(&self, event: &EventId, settings: Settings, by: &str) -> Result<Configuring, Refused> {
         if self.event()?.is_some() {
-            return self.configure(settings, None);
+            return self.configure(settings, None, by);
         }
+        let at = now();
+        if let Err(error) = settings.check_times(at) {
+            return Ok(invalid(&error));
+        }
+        let detail = serde_json::to_string(&settings).map_err(|error| SqlError(error.to_string()))?;
         let configured = Configured { version: 1, settings };
-        line_store::create(&self.state, event, configured.clone(), now())?;
-        self.arm_if_untold()?;
+        let audit = Audit { at, by: by.to_owned(), action: "create", detail };
+        line_store::create(&self.state, event, configured.clone(), audit)?;
+        self.keep_armed()?;
         Ok(Configuring::Done { configured })
     }
 
-    fn configure(&self, settings: Settings, if_version: Option<u64>) -> Result<Configuring, Refused> {
-        let mut refused = None;
-        let answer = self.step(|line, _| match line.configure(now(), settings, if_version) {
-            Ok(step) => Ok::<_, SqlError>(Step { answer: Some(step.answer), changes: step.changes }),
-            Err(error) => {
-                refused = Some(error);
-                Ok(Step { answer: None, changes: Vec::new() })
-            }
-        })?;
-        match (answer, refused) {
-            (Answer::Absent, _) => Err(Refused::Absent),
-            (Answer::Is(Some(configured)), _) => Ok(Configuring::Done { configured }),
-            (_, Some(ConfigureError::Changed { current })) => Ok(Configuring::Changed { current }),
-            (_, Some(ConfigureError::Fixed { field, since })) => {
+    fn configure(&self, settings: Settings, if_version: Option<u64>, by: &str) -> Result<Configuring, Refused> {
+        let answer = self.step(|line, _| Ok::<_, SqlError>(line.configure(now(), settings, if_version, by)))?;
+        let Answer::Is(answer) = answer else { return Err(Refused::Absent) };
+        match answer {
+            Ok(configured) => Ok(Configuring::Done { configured }),
+            Err(ConfigureError::Changed { current }) => Ok(Configuring::Changed { current }),
+            Err(ConfigureError::Fixed { field, since }) => {
                 Ok(Configuring::Fixed { field: field.to_owned(), since: since.to_owned() })
             }
-            _ => Err(Refused::Storage(SqlError("settings were neither taken nor refused".to_owned()))),
+            Err(ConfigureError::Invalid(error)) => Ok(invalid(&error)),
+            Err(other) => Err(Refused::Storage(SqlError(other.to_string()))),
         }
+    }
+
+    /// What the origin asks: a slower pace, or that everybody is told that it is sold out.
+    fn pace(&self, pace: Option<Pace>, sold_out: Option<bool>, by: &str) -> Result<Paced, Refused> {
+        if let Some(pace) = pace {
+            let pace = match pace {
+                Pace::Lifted => None,
+                Pace::AtMost(limit) => Some(limit),
+            };
+            self.step(|line, _| Ok::<_, SqlError>(line.set_pace(now(), pace, by)))?;
+        }
+        let settings = self.with(|line, _| Ok::<_, SqlError>(line.configured().settings.clone()))?;
+        let settings = settings.ok_or(Refused::Absent)?;
+        if let Some(sold_out) = sold_out.filter(|sold_out| *sold_out != settings.sold_out) {
+            self.configure(Settings { sold_out, ..settings }, None, by)?;
+        }
+        self.with(|line, _| Ok::<_, SqlError>(line.paced()))?.ok_or(Refused::Absent)
     }
 
     fn exchange(&self, exchange: &Exchange) -> Result<String, Refused> {
@@ -262,7 +302,7 @@ impl Inner {
         self.line.replace(None);
         self.event.replace(None);
         self.told.set(None);
-        self.armed.set(false);
+        self.armed.set(None);
     }
 
     async fn purge(&self) -> Result<String, Refused> {
@@ -291,30 +331,35 @@ impl Inner {
         Ok(truth.flatten())
     }
 
-    /// Sets the alarm in this very turn, so that it is stored together with the change it follows.
-    fn arm(&self) -> Result<(), SqlError> {
-        let at = worker::js_sys::Date::new(&(worker::js_sys::Date::now() + TELL_AGAIN_MS).into());
+    /// Sees that the alarm is set for what is due next. It is set in this very turn, so that it is stored together with the change
+    /// it follows.
+    fn keep_armed(&self) -> Result<(), SqlError> {
+        let due = self.with(|line, _| Ok::<_, SqlError>(line.next_due()))?.flatten();
+        let again = self.untold()?.map(|_| worker::js_sys::Date::now() + TELL_AGAIN_MS);
+        let wanted = due.map(|due| due.get() as f64).into_iter().chain(again).reduce(f64::min);
+        match (wanted, self.armed.get()) {
+            (Some(wanted), None) => self.arm(wanted),
+            (Some(wanted), Some(armed)) if wanted < armed => self.arm(wanted),
+            _ => Ok(()),
+        }
+    }
+
+    fn arm(&self, at: f64) -> Result<(), SqlError> {
+        let date = worker::js_sys::Date::new(&at.into());
         let storage = self.state.storage();
-        let promise = storage.as_raw().set_alarm(at, Object::new()).map_err(worker::Error::from)?;
+        let promise = storage.as_raw().set_alarm(date, Object::new()).map_err(worker::Error::from)?;
         worker::wasm_bindgen_futures::spawn_local(async move {
             if let Err(error) = worker::wasm_bindgen_futures::JsFuture::from(promise).await {
                 worker::console_error!("line: the alarm could not be set: {error:?}");
             }
         });
-        self.armed.set(true);
-        Ok(())
-    }
-
-    fn arm_if_untold(&self) -> Result<(), SqlError> {
-        if !self.armed.get() && self.untold()?.is_some() {
-            self.arm()?;
-        }
+        self.armed.set(Some(at));
         Ok(())
     }
 
     /// Tells the registry after the answer has left.
     fn tell_soon(inner: &Rc<Self>) {
-        if !inner.armed.get() || inner.is_telling() {
+        if inner.is_telling() || !inner.untold().is_ok_and(|untold| untold.is_some()) {
             return;
         }
         let this = Rc::clone(inner);
@@ -368,6 +413,10 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+fn invalid(error: &SettingsError) -> Configuring {
+    Configuring::Invalid { field: error.field().to_owned(), detail: error.to_string() }
 }
 
 enum Answer<T> {

@@ -3,12 +3,14 @@
 //! `admission.record` and `admission.number` never change; sessions live beside them in columns of their own. Migrations only add.
 
 use ropeline_queue::line::{
-    Admission, Change, Head, LaneRow, LineStore, Outcome, RelayRow, Session, Snapshot, Target, Why,
+    Admission, Audit, Change, Course, Head, LaneRow, LineStore, MOST_AUDITS, Opened, Outcome, Over, OverBy, RelayRow,
+    Seed, Session, Snapshot, Target, Why,
 };
 use ropeline_queue::wire::Configured;
-use ropeline_queue::{Epoch, EventId, LaneId, Number, Position, Seq, UnixMillis};
+use ropeline_queue::{Epoch, EventId, LaneId, Number, Position, Seq, UnixMillis, hex};
 use worker::{SqlStorage, State};
 
+use super::command::AuditRow;
 use super::sql::{self, Bind, Row, SqlError, run, transaction};
 
 const SCHEMA: &str = "
@@ -32,6 +34,19 @@ CREATE TABLE IF NOT EXISTS told (
   id INTEGER PRIMARY KEY CHECK (id = 1), config_version INTEGER NOT NULL, busy INTEGER NOT NULL, stamp INTEGER NOT NULL);
 ";
 
+/// What the second version added.
+const ADDED: &str = "
+ALTER TABLE line ADD COLUMN passed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gone ADD COLUMN at INTEGER;
+ALTER TABLE admission ADD COLUMN over_at INTEGER;
+ALTER TABLE admission ADD COLUMN over_by TEXT;
+ALTER TABLE admission ADD COLUMN redeemed INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE course (
+  id INTEGER PRIMARY KEY CHECK (id = 1), seed TEXT NOT NULL, opened_at INTEGER, opened_count INTEGER, ended_at INTEGER,
+  pace INTEGER);
+CREATE TABLE audit (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL);
+";
+
 /// What the registry is known to have heard from this line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ToldRow {
@@ -51,16 +66,36 @@ fn flag(value: bool) -> Bind<'static> {
 }
 
 /// Makes the tables of a new line and writes its first rows.
-pub fn create(state: &State, event: &EventId, configured: Configured, now: UnixMillis) -> Result<(), SqlError> {
+pub fn create(state: &State, event: &EventId, configured: Configured, audit: Audit) -> Result<(), SqlError> {
     let event = event.clone();
     transaction(state, move |sql| {
         sql.exec(SCHEMA, None)?;
-        let head = [event.as_str().into(), now.get().into()];
-        sql::write(sql, "INSERT INTO line VALUES (1, ?, ?, 0, 0, 0, 0, 0)", head)?;
+        add(sql)?;
+        let head = [event.as_str().into(), audit.at.get().into()];
+        sql::write(
+            sql,
+            "INSERT INTO line (id, event, clk, last_number, frontier, seq, voided, version) VALUES (1, ?, ?, 0, 0, 0, 0, 0)",
+            head,
+        )?;
         sql::write(sql, "INSERT INTO relay VALUES (1, 0, NULL, 0, 0, 0, NULL, NULL, 0)", [])?;
         sql::write(sql, "INSERT INTO told VALUES (1, 0, 0, 0)", [])?;
-        write(sql, &Change::Configured(configured))
+        write(sql, &Change::Configured(configured))?;
+        write(sql, &Change::Audit(audit))
     })
+}
+
+fn has_table(sql: &SqlStorage, name: &str) -> Result<bool, SqlError> {
+    let statement = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
+    Ok(!run(sql, statement, [Bind::Text(name)])?.is_empty())
+}
+
+/// Brings tables of the first version to the second. The draw's secret is made here, and never again.
+fn add(sql: &SqlStorage) -> Result<(), SqlError> {
+    sql.exec(ADDED, None)?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| SqlError(error.to_string()))?;
+    let seed = hex::encode(&seed);
+    sql::write(sql, "INSERT INTO course (id, seed) VALUES (1, ?)", [Bind::Text(&seed)])
 }
 
 /// Writes the changes of one step, all or none.
@@ -82,10 +117,13 @@ pub fn told(sql: &SqlStorage) -> Result<ToldRow, SqlError> {
     Ok(ToldRow { config_version: row.integer()?, busy: row.integer()? != 0, stamp: row.integer()? })
 }
 
-/// The event this line was created for; none if it was not, or was purged.
-pub fn event(sql: &SqlStorage) -> Result<Option<EventId>, SqlError> {
-    if run(sql, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'line'", [])?.is_empty() {
+/// The event this line was created for; none if it was not, or was purged. Brings its tables up to date.
+pub fn open(state: &State, sql: &SqlStorage) -> Result<Option<EventId>, SqlError> {
+    if !has_table(sql, "line")? {
         return Ok(None);
+    }
+    if !has_table(sql, "course")? {
+        transaction(state, add)?;
     }
     match run(sql, "SELECT event FROM line", [])?.into_iter().next() {
         Some(mut row) => EventId::parse(&row.text()?).map(Some).map_err(|error| SqlError(error.to_string())),
@@ -99,11 +137,18 @@ fn one(rows: Vec<Row>) -> Result<Row, SqlError> {
 
 fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
     match change {
-        Change::Head(Head { clk, last_number, frontier, seq, voided, version }) => sql::write(
+        Change::Head(Head { clk, last_number, frontier, passed, seq, voided, version }) => sql::write(
             sql,
-            "UPDATE line SET clk = ?, last_number = ?, frontier = ?, seq = ?, voided = ?, version = ?",
-            [clk.get(), last_number.get(), frontier.get(), seq.get(), *voided, *version].map(Bind::Integer),
+            "UPDATE line SET clk = ?, last_number = ?, frontier = ?, passed = ?, seq = ?, voided = ?, version = ?",
+            [clk.get(), last_number.get(), frontier.get(), *passed, seq.get(), *voided, *version].map(Bind::Integer),
         ),
+        Change::Course(course) => write_course(sql, course),
+        Change::Audit(Audit { at, by, action, detail }) => {
+            let binds = [at.get().into(), Bind::Text(by), Bind::Text(action), Bind::Text(detail)];
+            sql::write(sql, "INSERT INTO audit (at, by, action, detail) VALUES (?, ?, ?, ?)", binds)?;
+            let statement = "DELETE FROM audit WHERE id <= (SELECT MAX(id) FROM audit) - ?";
+            sql::write(sql, statement, [MOST_AUDITS.into()])
+        }
         Change::Configured(Configured { version, settings }) => {
             let settings = serde_json::to_string(settings).map_err(|error| SqlError(error.to_string()))?;
             let statement = "INSERT INTO configured VALUES (1, ?, ?)
@@ -111,13 +156,17 @@ fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
             sql::write(sql, statement, [Bind::Integer(*version), Bind::Text(&settings)])
         }
         Change::Lane(lane, row) => write_lane(sql, *lane, row),
-        Change::Gone { first, last, why } => write_gone(sql, *first, *last, *why),
+        Change::Gone { first, last, why, at } => {
+            let binds = [first.get().into(), last.get().into(), why.as_str().into(), at.get().into()];
+            sql::write(sql, "INSERT INTO gone (first, last, why, at) VALUES (?, ?, ?, ?)", binds)
+        }
         Change::Called { last, count, at } => {
             sql::write(sql, "INSERT INTO called VALUES (?, ?, ?)", [last.get(), *count, at.get()].map(Bind::Integer))
         }
         Change::Admit(Admission { session, number, admitted_at, record }) => sql::write(
             sql,
-            "INSERT INTO admission VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO admission (seq, number, admitted_at, record, session_expires_at, release_at, over)
+                VALUES (?, ?, ?, ?, ?, ?, 0)",
             [
                 session.seq.get().into(),
                 number.get().into(),
@@ -125,13 +174,22 @@ fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
                 record.as_str().into(),
                 session.session_expires_at.get().into(),
                 session.release_at.get().into(),
-                flag(session.over),
             ],
         ),
-        Change::Session(Session { seq, session_expires_at, release_at, over }) => sql::write(
+        // `over` beside `over_at` and `over_by`: code of the first version reads it.
+        Change::Session(Session { seq, session_expires_at, release_at, over, redeemed }) => sql::write(
             sql,
-            "UPDATE admission SET session_expires_at = ?, release_at = ?, over = ? WHERE seq = ?",
-            [session_expires_at.get().into(), release_at.get().into(), flag(*over), seq.get().into()],
+            "UPDATE admission SET session_expires_at = ?, release_at = ?, over = ?, over_at = ?, over_by = ?, redeemed = ?
+                WHERE seq = ?",
+            [
+                session_expires_at.get().into(),
+                release_at.get().into(),
+                flag(over.is_some()),
+                over.map_or(Bind::Null, |over| over.at.get().into()),
+                over.map_or(Bind::Null, |over| over.by.as_str().into()),
+                flag(*redeemed),
+                seq.get().into(),
+            ],
         ),
         Change::Relay(row) => write_relay(sql, row),
     }
@@ -152,9 +210,16 @@ fn write_lane(sql: &SqlStorage, lane: LaneId, row: &LaneRow) -> Result<(), SqlEr
     sql::write(sql, statement, [u64::from(lane.0).into(), row.inc.into(), row.k.into(), count, first, at, refusal])
 }
 
-fn write_gone(sql: &SqlStorage, first: Position, last: Position, why: Why) -> Result<(), SqlError> {
-    let binds = [first.get().into(), last.get().into(), why.as_str().into()];
-    sql::write(sql, "INSERT INTO gone VALUES (?, ?, ?)", binds)
+fn write_course(sql: &SqlStorage, course: &Course) -> Result<(), SqlError> {
+    let Course { seed: _, opened, ended_at, pace } = course;
+    let maybe = |value: Option<u64>| value.map_or(Bind::Null, Bind::Integer);
+    let binds = [
+        maybe(opened.map(|opened| opened.at.get())),
+        maybe(opened.map(|opened| opened.count)),
+        maybe(ended_at.map(UnixMillis::get)),
+        maybe(*pace),
+    ];
+    sql::write(sql, "UPDATE course SET opened_at = ?, opened_count = ?, ended_at = ?, pace = ?", binds)
 }
 
 fn write_relay(sql: &SqlStorage, row: &RelayRow) -> Result<(), SqlError> {
@@ -183,20 +248,29 @@ fn session(row: Option<Row>) -> Result<Option<Session>, SqlError> {
         seq: Seq(row.integer()?),
         session_expires_at: UnixMillis(row.integer()?),
         release_at: UnixMillis(row.integer()?),
-        over: row.integer()? != 0,
+        over: over(row.integer()? != 0, row.maybe_integer()?, row.maybe_text()?),
+        redeemed: row.integer()? != 0,
     }))
+}
+
+/// The first version noted neither when nor by whom: then its holder left, as far as anybody can tell.
+fn over(is_over: bool, at: Option<u64>, by: Option<String>) -> Option<Over> {
+    let by = by.as_deref().and_then(OverBy::parse).unwrap_or(OverBy::Left);
+    is_over.then_some(Over { at: UnixMillis(at.unwrap_or_default()), by })
 }
 
 impl LineStore for SqlLine<'_> {
     type Error = SqlError;
 
     fn session_of(&self, number: Number) -> Result<Option<Session>, SqlError> {
-        let statement = "SELECT seq, session_expires_at, release_at, over FROM admission WHERE number = ?";
+        let statement = "SELECT seq, session_expires_at, release_at, over, over_at, over_by, redeemed
+            FROM admission WHERE number = ?";
         session(run(self.0, statement, [number.get().into()])?.into_iter().next())
     }
 
     fn session(&self, seq: Seq) -> Result<Option<Session>, SqlError> {
-        let statement = "SELECT seq, session_expires_at, release_at, over FROM admission WHERE seq = ?";
+        let statement = "SELECT seq, session_expires_at, release_at, over, over_at, over_by, redeemed
+            FROM admission WHERE seq = ?";
         session(run(self.0, statement, [seq.get().into()])?.into_iter().next())
     }
 
@@ -204,6 +278,14 @@ impl LineStore for SqlLine<'_> {
         let statement = "SELECT at FROM called WHERE last >= ? ORDER BY last LIMIT 1";
         let row = run(self.0, statement, [position.get().into()])?.into_iter().next();
         row.map(|mut row| row.integer().map(UnixMillis)).transpose()
+    }
+
+    fn gone(&self, number: Number) -> Result<Option<(Why, Option<UnixMillis>)>, SqlError> {
+        let statement = "SELECT last, why, at FROM gone WHERE first <= ? ORDER BY first DESC LIMIT 1";
+        let Some(mut row) = run(self.0, statement, [number.get().into()])?.into_iter().next() else { return Ok(None) };
+        let (last, why, at) = (row.integer()?, row.text()?, row.maybe_integer()?);
+        let why = if why == Why::Void.as_str() { Why::Void } else { Why::Left };
+        Ok((number.get() <= last).then_some((why, at.map(UnixMillis))))
     }
 
     fn records(&self, after: Seq, limit: usize, max_bytes: usize) -> Result<Vec<String>, SqlError> {
@@ -226,11 +308,12 @@ impl SqlLine<'_> {
     /// Everything the line holds in memory.
     pub fn snapshot(&self) -> Result<Snapshot, SqlError> {
         let sql = self.0;
-        let mut row = one(run(sql, "SELECT clk, last_number, frontier, seq, voided, version FROM line", [])?)?;
+        let mut row = one(run(sql, "SELECT clk, last_number, frontier, passed, seq, voided, version FROM line", [])?)?;
         let head = Head {
             clk: UnixMillis(row.integer()?),
             last_number: Number(row.integer()?),
             frontier: Position(row.integer()?),
+            passed: row.integer()?,
             seq: Seq(row.integer()?),
             voided: row.integer()?,
             version: row.integer()?,
@@ -239,11 +322,10 @@ impl SqlLine<'_> {
         let version = row.integer()?;
         let settings = serde_json::from_str(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
         Ok(Snapshot {
+            course: self.course()?,
             configured: Configured { version, settings },
             lanes: self.lanes()?,
-            gone: pairs(run(sql, "SELECT first, last FROM gone", [])?, |first, last| {
-                (Position(first), Position(last))
-            })?,
+            gone: pairs(run(sql, "SELECT first, last FROM gone", [])?, |first, last| (Number(first), Number(last)))?,
             releases: pairs(
                 run(
                     sql,
@@ -258,6 +340,30 @@ impl SqlLine<'_> {
             relay: self.relay()?,
             head,
         })
+    }
+
+    fn course(&self) -> Result<Course, SqlError> {
+        let statement = "SELECT seed, opened_at, opened_count, ended_at, pace FROM course";
+        let mut row = one(run(self.0, statement, [])?)?;
+        let seed = hex::decode(&row.text()?).ok_or_else(|| SqlError("the draw's seed cannot be read".to_owned()))?;
+        let (at, count) = (row.maybe_integer()?, row.maybe_integer()?);
+        Ok(Course {
+            seed: Seed(seed),
+            opened: at.zip(count).map(|(at, count)| Opened { at: UnixMillis(at), count }),
+            ended_at: row.maybe_integer()?.map(UnixMillis),
+            pace: row.maybe_integer()?,
+        })
+    }
+
+    /// Who did what with a key, newest first.
+    pub fn audits(&self) -> Result<Vec<AuditRow>, SqlError> {
+        let rows = run(self.0, "SELECT at, by, action, detail FROM audit ORDER BY id DESC", [])?;
+        let read = |mut row: Row| {
+            let (at, by, action, detail) = (UnixMillis(row.integer()?), row.text()?, row.text()?, row.text()?);
+            let detail = serde_json::from_str(&detail).map_err(|error| SqlError(error.to_string()))?;
+            Ok(AuditRow { at, by, action, detail })
+        };
+        rows.into_iter().map(read).collect()
     }
 
     fn lanes(&self) -> Result<Vec<(LaneId, LaneRow)>, SqlError> {

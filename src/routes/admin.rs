@@ -177,7 +177,7 @@ async fn create(c: &Context, event: &EventId, settings: Settings) -> Result<Repl
     make_lanes(c, event, &settings).await?;
     let hint = settings.location_hint.clone();
     let line = Address::line(event.as_str()).near(hint.as_deref());
-    let command = LineCommand::Create { event: event.clone(), settings };
+    let command = LineCommand::Create { event: event.clone(), settings, by: String::new() };
     let made: Configuring = call(&c.env, line, &command).await.map_err(|error| no_answer(error, event.as_str()))?;
     let configured = done(made)?.map_err(changed)?;
     // Known in this isolate at once, in the others as soon as one is asked for it.
@@ -207,7 +207,7 @@ async fn configure(
     if configured(c, event).await?.settings.lanes != settings.lanes {
         make_lanes(c, event, &settings).await?;
     }
-    let command = LineCommand::Configure { settings, if_version };
+    let command = LineCommand::Configure { settings, if_version, by: String::new() };
     let made = call::<Configuring>(&c.env, Address::line(event.as_str()), &command).await;
     let made = done(made.map_err(|error| no_answer(error, event.as_str()))?)?;
     if made.is_ok()
@@ -222,6 +222,7 @@ fn done(made: Configuring) -> Result<Result<Configured, u64>, Problem> {
     match made {
         Configuring::Done { configured } => Ok(Ok(configured)),
         Configuring::Changed { current } => Ok(Err(current)),
+        Configuring::Invalid { field, detail } => Err(Problem::field(Slug::MalformedRequest, &field, detail)),
         Configuring::Fixed { field, since } => Err(Problem::field(
             Slug::Conflict,
             &field,

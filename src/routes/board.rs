@@ -1,8 +1,7 @@
 //! `GET /queue/events/{event}`: the board, public and cacheable.
 
-use ropeline_queue::place::Phase;
 use ropeline_queue::settings::QueueingMethod;
-use ropeline_queue::wire::{Board, Paused};
+use ropeline_queue::wire::{Board, Paused, Phase};
 use serde::Serialize;
 
 use super::Context;
@@ -63,8 +62,8 @@ pub async fn board(c: &Context, id: &str) -> Result<Reply, Problem> {
         version: board.version,
         config_version: board.config_version,
         paused: board.paused,
-        phase: Phase::Open,
-        queueing_method: event.settings.queueing_method,
+        phase: board.phase,
+        queueing_method: board.queueing_method,
         frontier: board.frontier,
         last_number: board.last_number,
         pace_per_minute: board.pace_per_minute,

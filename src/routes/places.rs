@@ -1,8 +1,8 @@
 //! From a place to its answer: the body *place*, `Retry-After`, and the cookies that go with it.
 
-use ropeline_queue::place::{Place, State, pace};
-use ropeline_queue::wire::OpAnswer;
-use ropeline_queue::{Number, Seq, Subject, UnixMillis};
+use ropeline_queue::place::{self, Place, Seat, State};
+use ropeline_queue::wire::{Board, OpAnswer};
+use ropeline_queue::{Number, Position, Seq, Subject, UnixMillis};
 
 use super::Context;
 use crate::boards::Copy;
@@ -12,14 +12,29 @@ use crate::http::problem::Problem;
 use crate::http::reply::Reply;
 use crate::tokens::{self, Token, now_seconds};
 
+/// Which place is asked about.
+pub struct Shown {
+    /// The number given at enter.
+    pub number: Number,
+    /// The position, where the ticket says it.
+    pub position: Option<u64>,
+    /// The highest frontier this client was told.
+    pub seen: u64,
+}
+
 /// A place under way to its answer.
 pub struct Answer<'a> {
     c: &'a Context,
     event: &'a Event,
+    board: &'a Board,
+    number: Number,
     place: Place<'a>,
-    pace: Option<u64>,
     cookies: Vec<String>,
     with_cookies: bool,
+}
+
+fn now() -> UnixMillis {
+    UnixMillis(worker::js_sys::Date::now() as u64)
 }
 
 fn jitter() -> f64 {
@@ -32,17 +47,19 @@ fn rfc3339(seconds: u64) -> String {
 }
 
 impl<'a> Answer<'a> {
-    /// What the board says of this number. `with_cookies`: tokens given go into cookies, too.
+    /// What the board says of this place. `with_cookies`: tokens given go into cookies, too.
     pub fn new(
         c: &'a Context,
         event: &'a Event,
-        board: &'a Copy,
-        number: Number,
-        seen: u64,
+        copy: &'a Copy,
+        Shown { number, position, seen }: Shown,
         with_cookies: bool,
     ) -> Self {
-        let place = Place::on(&board.board, &event.id, number, seen, jitter());
-        Self { c, event, place, pace: pace(&board.board), cookies: Vec::new(), with_cookies }
+        let board = &*copy.board;
+        let drawn = || place::position(board.shuffle.as_ref(), &event.id, number);
+        let seat = Seat { number, position: position.map(Position).or_else(drawn), seen };
+        let place = Place::on(board, &event.id, &seat, now(), jitter());
+        Self { c, event, board, number, place, cookies: Vec::new(), with_cookies }
     }
 
     /// What the line said of it, which goes before the board.
@@ -52,16 +69,26 @@ impl<'a> Answer<'a> {
             OpAnswer::Waiting => return Ok(()),
             OpAnswer::Called => State::Called,
             OpAnswer::Left => State::Left,
-            OpAnswer::Ended | OpAnswer::RenewalDisabled | OpAnswer::Done => State::Ended,
+            // Sold out, the place is kept: the board says the rest.
+            OpAnswer::SoldOut => return Ok(()),
+            OpAnswer::Ended
+            | OpAnswer::EventEnded
+            | OpAnswer::RenewalDisabled
+            | OpAnswer::Done
+            | OpAnswer::Redeemed { .. } => State::Ended,
             OpAnswer::Admitted { seq, session_expires_at } => {
-                let number = self.place.number;
-                let pass = tokens::pass(&self.c.deployment, self.event, sub, number, seq, session_expires_at).await?;
+                let deployment = &self.c.deployment;
+                let pass = tokens::pass(deployment, self.event, sub, self.number, seq, session_expires_at).await?;
                 self.pass(pass, seq, session_expires_at);
                 State::Admitted
             }
         };
-        self.place.settle(state, self.pace, jitter());
+        self.settle(state);
         Ok(())
+    }
+
+    fn settle(&mut self, state: State) {
+        self.place.settle(state, self.board, now(), jitter());
     }
 
     fn pass(&mut self, pass: Token, seq: Seq, session_expires_at: UnixMillis) {
@@ -72,7 +99,7 @@ impl<'a> Answer<'a> {
 
     /// A valid pass came along.
     pub fn shown_pass(&mut self, seq: u64, exp: u64) {
-        self.place.settle(State::Admitted, self.pace, jitter());
+        self.settle(State::Admitted);
         self.admitted(seq, rfc3339(exp));
     }
 
@@ -83,14 +110,22 @@ impl<'a> Answer<'a> {
 
     /// The ticket that was shown goes on.
     pub fn keeps_ticket(&mut self, exp: u64) {
-        self.place.ticket_expires_at = rfc3339(exp);
+        self.place.ticket_expires_at = Some(rfc3339(exp));
     }
 
-    /// A new ticket.
-    pub async fn new_ticket(&mut self, sub: String) -> Result<(), Problem> {
-        let ticket = tokens::ticket(&self.c.deployment, self.event, sub, self.place.number).await?;
-        self.set_cookie(Purpose::Ticket, &ticket.text, tokens::TICKET_SECONDS);
-        self.place.ticket_expires_at = rfc3339(ticket.exp);
+    /// Whether a draw has given this place a position that its ticket does not say yet.
+    pub fn is_drawn(&self) -> bool {
+        let count = self.board.shuffle.as_ref().and_then(|shuffle| shuffle.count);
+        count.is_some_and(|count| self.number.get() <= count)
+    }
+
+    /// A new ticket. `commitment`: what the last one, or the line itself, said of a draw.
+    pub async fn new_ticket(&mut self, sub: String, commitment: Option<String>) -> Result<(), Problem> {
+        let position = self.place.position.filter(|_| self.is_drawn()).map(Position::get);
+        let place = tokens::Place { sub, number: self.number, commitment, position };
+        let ticket = tokens::ticket(&self.c.deployment, self.event, place).await?;
+        self.set_cookie(Purpose::Ticket, &ticket.text, ticket.exp.saturating_sub(now_seconds()));
+        self.place.ticket_expires_at = Some(rfc3339(ticket.exp));
         self.place.ticket = Some(ticket.text);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ropeline_queue::wire::OpAnswer;
 
-use super::places::Answer;
+use super::places::{Answer, Shown};
 use super::{Context, no_answer};
 use crate::boards;
 use crate::credentials::{self, Holder};
@@ -97,7 +97,8 @@ async fn settled(c: &Context, event: &Event, holder: &Holder, answer: OpAnswer) 
 
 async fn place(c: &Context, event: &Event, holder: &Holder, answer: OpAnswer, status: u16) -> Result<Reply, Problem> {
     let board = boards::get(&c.env, event).await?;
-    let mut place = Answer::new(c, event, &board, holder.number, 0, holder.by_cookie);
+    let shown = Shown { number: holder.number, position: holder.position, seen: 0 };
+    let mut place = Answer::new(c, event, &board, shown, holder.by_cookie);
     place.said(answer, holder.sub).await?;
     place.keeps_ticket(holder.ticket_exp);
     place.reply(status)

@@ -3,7 +3,7 @@
 use ropeline_queue::Number;
 
 use super::Context;
-use super::places::Answer;
+use super::places::{Answer, Shown};
 use crate::boards;
 use crate::credentials::{self, Proof};
 use crate::http::cookies::{self, Purpose};
@@ -19,7 +19,6 @@ pub async fn status(c: &Context) -> Result<Reply, Problem> {
     };
     let event = c.event(&id).await?;
     let ticket = credentials::ticket(&c.deployment, &c.call, &event, Proof::Mac).await?;
-    let number = Number(ticket.claims.num);
     let told = |text: &str| text.parse::<u64>().unwrap_or(0);
     let mut seen = c.call.query("seen").map_or(0, told);
     if ticket.by_cookie {
@@ -27,7 +26,8 @@ pub async fn status(c: &Context) -> Result<Reply, Problem> {
         seen = seen.max(c.call.cookie(&name).map_or(0, told));
     }
     let board = boards::get(&c.env, &event).await?;
-    let mut answer = Answer::new(c, &event, &board, number, seen, ticket.by_cookie);
+    let shown = Shown { number: Number(ticket.claims.num), position: ticket.claims.pos, seen };
+    let mut answer = Answer::new(c, &event, &board, shown, ticket.by_cookie);
     if ticket.by_cookie
         && let Ok(pass) = credentials::pass(&c.deployment, &c.call, &event, false).await
         && let Some(admission) = pass.admission()
@@ -35,8 +35,8 @@ pub async fn status(c: &Context) -> Result<Reply, Problem> {
     {
         answer.shown_pass(admission.seq, pass.exp);
     }
-    if tokens::is_due(ticket.claims.exp) {
-        answer.new_ticket(ticket.claims.sub).await?;
+    if tokens::is_due(&event, ticket.claims.exp) || (ticket.claims.pos.is_none() && answer.is_drawn()) {
+        answer.new_ticket(ticket.claims.sub, ticket.claims.com).await?;
     } else {
         answer.keeps_ticket(ticket.claims.exp);
     }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::store::{Admission, Change, LineStore, Session, Why};
+use super::store::{Admission, Change, LineStore, Over, OverBy, Session, Why};
 use super::{Changes, Line};
 use crate::Subject;
 use crate::types::{Number, Position, Seq, UnixMillis};
-use crate::wire::{Exchange, Op, OpAnswer, Paused};
+use crate::wire::{Exchange, Op, OpAnswer, Phase};
 
 /// Verifiers may accept a pass this long after its end; its slot is not given away before.
 pub const LEEWAY_SECONDS: u64 = 30;
@@ -62,6 +62,7 @@ impl Line {
                 Op::Renew { number } => Some(self.renew(&mut sessions, *number, changes)?),
                 Op::Leave { number } => Some(self.leave(&mut sessions, *number, changes)?),
                 Op::Complete { seq } => Some(self.complete(&mut sessions, *seq, changes)?),
+                Op::Redeem { seq } => Some(self.redeem(&mut sessions, *seq, changes)?),
             });
         }
         self.admit(&mut sessions, &m.ops, changes)?;
@@ -69,7 +70,11 @@ impl Line {
         for (op, early) in m.ops.iter().zip(early) {
             answers.push(match (early, op) {
                 (Some(answer), _) => answer,
-                (None, Op::Claim { number, .. } | Op::Look { number }) => self.look(&sessions, *number)?,
+                (None, Op::Claim { number, .. }) => match self.look(&sessions, *number)? {
+                    OpAnswer::Waiting | OpAnswer::Called if self.phase() == Phase::SoldOut => OpAnswer::SoldOut,
+                    answer => answer,
+                },
+                (None, Op::Look { number }) => self.look(&sessions, *number)?,
                 (None, _) => OpAnswer::Done,
             });
         }
@@ -78,23 +83,19 @@ impl Line {
 
     /// Slots free for admission right now, by every limit there is.
     pub(super) fn room(&self) -> u64 {
-        if self.paused().is_some() {
+        if !self.moves() {
             return 0;
         }
         let settings = &self.configured.settings;
-        let per_minute = settings.new_users_per_minute;
-        // A fresh minute must not send everybody in its first second.
-        let per_second = per_minute.div_ceil(20).max(1);
+        let per_minute = self.per_minute();
+        // A fresh minute must not send everybody in its first second; and the flatter it is used, the less any five minutes depend
+        // on where they begin (docs/architecture.md).
+        let per_second = per_minute.div_ceil(40).max(1);
         let unacked = self.head.seq.since(self.relay.acked);
         (settings.total_active_users.saturating_sub(self.sessions.used()))
             .min(per_minute.saturating_sub(self.admitted.total()))
             .min(per_second.saturating_sub(self.admitted.this_second()))
             .min(settings.max_unacked.saturating_sub(unacked))
-    }
-
-    pub(super) fn paused(&self) -> Option<Paused> {
-        let unacked = self.head.seq.since(self.relay.acked);
-        (unacked >= self.configured.settings.max_unacked).then_some(Paused::Relay)
     }
 
     /// All claims are marked present first and then admitted in ascending position, each only while there is more room than
@@ -106,12 +107,17 @@ impl Line {
         changes: &mut Changes,
     ) -> Result<(), S::Error> {
         let mut claims = BTreeMap::new();
+        if matches!(self.phase(), Phase::SoldOut | Phase::Ended) {
+            return Ok(());
+        }
         for op in ops {
             let Op::Claim { number, sub, entered_at } = *op else { continue };
-            let position = number.position();
-            if number == Number(0) || position > self.head.frontier || self.gone.contains(position) {
+            if number == Number(0) || self.gone.contains(number) {
                 continue;
             }
+            let Some(position) = self.order.learn(number).filter(|position| *position <= self.head.frontier) else {
+                continue;
+            };
             if !self.ready.contains(position) && sessions.of(number)?.is_some() {
                 continue;
             }
@@ -183,26 +189,31 @@ impl Line {
     fn session_from(&self, seq: Seq, clk: UnixMillis) -> Session {
         let session_expires_at = clk.plus_seconds(self.configured.settings.session_duration_seconds);
         let release_at = session_expires_at.plus_seconds(LEEWAY_SECONDS);
-        Session { seq, session_expires_at, release_at, over: false }
+        Session { seq, session_expires_at, release_at, over: None, redeemed: false }
     }
 
     /// What this place is now.
     fn look<S: LineStore>(&self, sessions: &Sessions<'_, S>, number: Number) -> Result<OpAnswer, S::Error> {
-        let position = number.position();
-        if self.gone.contains(position) {
+        if self.gone.contains(number) {
             return Ok(OpAnswer::Left);
         }
-        if position > self.head.frontier {
-            return Ok(OpAnswer::Waiting);
-        }
-        if self.ready.contains(position) {
+        let is_ended = self.phase() == Phase::Ended;
+        let Some(position) = self.order.position(number).filter(|position| *position <= self.head.frontier) else {
+            return Ok(if is_ended { OpAnswer::EventEnded } else { OpAnswer::Waiting });
+        };
+        if self.ready.contains(position) && !is_ended {
             return Ok(OpAnswer::Called);
         }
-        Ok(sessions.of(number)?.map_or(OpAnswer::Called, |session| self.session_state(&session)))
+        let unadmitted = if is_ended { OpAnswer::EventEnded } else { OpAnswer::Called };
+        Ok(sessions.of(number)?.map_or(unadmitted, |session| self.session_state(&session)))
     }
 
-    const fn session_state(&self, session: &Session) -> OpAnswer {
-        if session.over || self.head.clk.get() >= session.session_expires_at.get() {
+    pub(super) fn is_over(&self, session: &Session) -> bool {
+        session.over.is_some() || self.head.clk >= session.session_expires_at
+    }
+
+    fn session_state(&self, session: &Session) -> OpAnswer {
+        if self.is_over(session) {
             return OpAnswer::Ended;
         }
         OpAnswer::Admitted { seq: session.seq, session_expires_at: session.session_expires_at }
@@ -224,7 +235,10 @@ impl Line {
         if self.configured.settings.disable_session_renewal {
             return Ok(OpAnswer::RenewalDisabled);
         }
-        let new = self.session_from(old.seq, self.head.clk);
+        if self.phase() == Phase::Ended {
+            return Ok(OpAnswer::EventEnded);
+        }
+        let new = Session { redeemed: old.redeemed, ..self.session_from(old.seq, self.head.clk) };
         if new.session_expires_at > old.session_expires_at {
             self.sessions.free(old.release_at);
             self.sessions.take(new.release_at);
@@ -241,19 +255,26 @@ impl Line {
         number: Number,
         changes: &mut Changes,
     ) -> Result<OpAnswer, S::Error> {
-        let position = number.position();
-        if number == Number(0) || number > self.head.last_number || self.gone.contains(position) {
+        if number == Number(0) || number > self.head.last_number || self.gone.contains(number) {
             return Ok(OpAnswer::Done);
         }
         match sessions.of(number)? {
-            Some(session) if !session.over => sessions.keep(Session { over: true, ..session }, changes),
+            Some(session) if session.over.is_none() => {
+                sessions.keep(Session { over: self.over(OverBy::Left), ..session }, changes);
+            }
             Some(_) => {}
             None => {
-                self.ready.remove(position);
-                self.vanish(position, position, Why::Left, changes);
+                if let Some(position) = self.order.position(number) {
+                    self.ready.remove(position);
+                }
+                self.vanish(number, number, Why::Left, changes);
             }
         }
         Ok(OpAnswer::Done)
+    }
+
+    pub(super) const fn over(&self, by: OverBy) -> Option<Over> {
+        Some(Over { at: self.head.clk, by })
     }
 
     /// The origin honours this admission no more: its slot is free at once.
@@ -267,8 +288,26 @@ impl Line {
             && session.release_at > self.head.clk
         {
             self.sessions.free(session.release_at);
-            sessions.keep(Session { release_at: self.head.clk, over: true, ..session }, changes);
+            let over = session.over.or(self.over(OverBy::Completed));
+            sessions.keep(Session { release_at: self.head.clk, over, ..session }, changes);
         }
         Ok(OpAnswer::Done)
+    }
+
+    /// Single use, for origins that remember no `jti`: true once, and only while the session lasts.
+    fn redeem<S: LineStore>(
+        &mut self,
+        sessions: &mut Sessions<'_, S>,
+        seq: Seq,
+        changes: &mut Changes,
+    ) -> Result<OpAnswer, S::Error> {
+        let first = match sessions.at(seq)? {
+            Some(session) if !session.redeemed && !self.is_over(&session) => {
+                sessions.keep(Session { redeemed: true, ..session }, changes);
+                true
+            }
+            _ => false,
+        };
+        Ok(OpAnswer::Redeemed { first })
     }
 }

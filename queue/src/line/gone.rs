@@ -1,26 +1,33 @@
-//! Positions that will never be admitted: given up before their turn came, or voided by a crash of their lane.
+//! Numbers that will never be admitted: given up before they were admitted, or voided by a crash of their lane.
 //!
-//! Ranges, disjoint and merged. `above()` is kept exact for the frontier, which only grows.
+//! Ranges, disjoint and merged: a million places that were given up one after the other are one range.
 
 use std::collections::BTreeMap;
 
-use crate::types::Position;
+use crate::types::Number;
 
-/// A set of positions as ranges.
+/// A set of numbers as ranges.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Gone {
     /// first → last
     ranges: BTreeMap<u64, u64>,
     total: u64,
-    above: u64,
-    frontier: u64,
+}
+
+/// How far a walk over the living came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// Where it stands now.
+    pub to: u64,
+    /// Living ones on the way.
+    pub living: u64,
 }
 
 impl Gone {
-    /// Whether this position is gone.
+    /// Whether this number is gone.
     #[must_use]
-    pub fn contains(&self, position: Position) -> bool {
-        self.ranges.range(..=position.get()).next_back().is_some_and(|(_, &last)| position.get() <= last)
+    pub fn contains(&self, number: Number) -> bool {
+        self.ranges.range(..=number.get()).next_back().is_some_and(|(_, &last)| number.get() <= last)
     }
 
     /// How many are gone.
@@ -29,17 +36,16 @@ impl Gone {
         self.total
     }
 
-    /// How many are gone beyond the frontier.
+    /// How many are gone of the numbers up to `last`.
     #[must_use]
-    pub const fn above(&self) -> u64 {
-        self.above
+    pub fn up_to(&self, last: u64) -> u64 {
+        self.ranges.range(..=last).map(|(&first, &end)| end.min(last) - first + 1).sum()
     }
 
     /// Adds `first ..= last`, of which none may be in the set already.
-    pub fn insert(&mut self, first: Position, last: Position) {
+    pub fn insert(&mut self, first: Number, last: Number) {
         let (mut first, mut last) = (first.get(), last.get());
         self.total += last - first + 1;
-        self.above += last.saturating_sub(self.frontier.max(first - 1));
         if let Some((&before, &end)) = self.ranges.range(..first).next_back()
             && end + 1 == first
         {
@@ -52,39 +58,25 @@ impl Gone {
         self.ranges.insert(first, last);
     }
 
-    /// Where a frontier comes to that calls up to `want` more living positions, but none beyond `last`: (frontier, called).
+    /// Walks on from `from` past up to `want` living numbers, but not beyond `last`. What is gone costs nothing.
     #[must_use]
-    pub fn advance(&self, from: Position, want: u64, last: Position) -> (Position, u64) {
-        let (mut frontier, mut called) = (from.get(), 0);
-        let covering = self.ranges.range(..=frontier).next_back().filter(|(_, end)| **end > frontier);
-        let following = self.ranges.range(frontier + 1..);
+    pub fn walk(&self, from: u64, want: u64, last: u64) -> Walk {
+        let (mut to, mut living) = (from, 0);
+        let covering = self.ranges.range(..=from).next_back().filter(|(_, end)| **end > from);
+        let following = self.ranges.range(from + 1..);
         for (&first, &end) in covering.into_iter().chain(following) {
-            if called == want || frontier >= last.get() {
+            if living == want || to >= last {
                 break;
             }
-            let living = first.saturating_sub(frontier + 1).min(want - called);
-            let living = living.min(last.get() - frontier);
-            called += living;
-            frontier += living;
-            if frontier + 1 >= first {
-                frontier = end.min(last.get());
+            let step = first.saturating_sub(to + 1).min(want - living).min(last - to);
+            living += step;
+            to += step;
+            if to + 1 >= first {
+                to = end.min(last);
             }
         }
-        let living = (want - called).min(last.get().saturating_sub(frontier));
-        (Position(frontier + living), called + living)
-    }
-
-    /// Tells where the frontier is now.
-    pub fn frontier_moved(&mut self, to: Position) {
-        let (from, to) = (self.frontier, to.get());
-        if to <= from {
-            return;
-        }
-        let covering = self.ranges.range(..=from).next_back().filter(|(_, end)| **end > from);
-        for (&first, &end) in covering.into_iter().chain(self.ranges.range(from + 1..=to)) {
-            self.above -= end.min(to) - first.max(from + 1) + 1;
-        }
-        self.frontier = to;
+        let rest = (want - living).min(last.saturating_sub(to));
+        Walk { to: to + rest, living: living + rest }
     }
 }
 
@@ -99,35 +91,25 @@ mod tests {
         fn ranges_say_what_a_plain_set_says(
             points in proptest::collection::btree_set(1_u64..60, 0..40),
             steps in proptest::collection::vec((0_u64..6, 0_u64..6), 0..20),
-            later in proptest::collection::btree_set(1_u64..60, 0..10),
         ) {
             let mut gone = Gone::default();
-            let mut plain = points.clone();
             for &p in &points {
-                gone.insert(Position(p), Position(p));
+                gone.insert(Number(p), Number(p));
             }
             let mut frontier = 0;
             for (want, ahead) in steps {
                 let last = frontier + ahead;
-                let living = (frontier + 1..=last).filter(|p| !plain.contains(p)).count() as u64;
-                let called = living.min(want);
-                let (moved, count) = gone.advance(Position(frontier), want, Position(last));
-                prop_assert_eq!(count, called);
-                prop_assert!(moved.get() >= frontier && moved.get() <= last.max(frontier));
-                let living = (frontier + 1..=moved.get()).filter(|p| !plain.contains(p)).count() as u64;
-                prop_assert_eq!(living, called);
-                frontier = moved.get();
-                gone.frontier_moved(moved);
-                prop_assert_eq!(gone.above(), plain.iter().filter(|&&p| p > frontier).count() as u64);
+                let living = |to: u64| (frontier + 1..=to).filter(|p| !points.contains(p)).count() as u64;
+                let walk = gone.walk(frontier, want, last);
+                prop_assert_eq!(walk.living, living(last).min(want));
+                prop_assert!(walk.to >= frontier && walk.to <= last);
+                prop_assert_eq!(living(walk.to), walk.living);
+                frontier = walk.to;
+                prop_assert_eq!(gone.up_to(frontier), points.iter().filter(|&&p| p <= frontier).count() as u64);
             }
-            for &p in later.difference(&points) {
-                gone.insert(Position(p), Position(p));
-                plain.insert(p);
-            }
-            prop_assert_eq!(gone.total(), plain.len() as u64);
-            prop_assert_eq!(gone.above(), plain.iter().filter(|&&p| p > frontier).count() as u64);
+            prop_assert_eq!(gone.total(), points.len() as u64);
             for p in 1..60 {
-                prop_assert_eq!(gone.contains(Position(p)), plain.contains(&p));
+                prop_assert_eq!(gone.contains(Number(p)), points.contains(&p));
             }
         }
     }
@@ -135,10 +117,8 @@ mod tests {
     #[test]
     fn a_voided_range_costs_the_frontier_nothing() {
         let mut gone = Gone::default();
-        gone.insert(Position(3), Position(1_000_000));
-        assert_eq!(gone.advance(Position(0), 4, Position(1_000_005)), (Position(1_000_002), 4));
-        assert_eq!(gone.above(), 999_998);
-        gone.frontier_moved(Position(1_000_002));
-        assert_eq!(gone.above(), 0);
+        gone.insert(Number(3), Number(1_000_000));
+        assert_eq!(gone.walk(0, 4, 1_000_005), Walk { to: 1_000_002, living: 4 });
+        assert_eq!(gone.up_to(1_000_002), 999_998);
     }
 }

@@ -38,6 +38,9 @@ pub struct Lease {
     pub next_offset: Option<i64>,
     /// The event's `topic` setting.
     pub configured_topic: Option<String>,
+    /// Whether this is a rehearsal: without a topic of its own it goes to the relay's `{topic}.test`.
+    #[serde(default)]
+    pub test: bool,
 }
 
 /// That everything up to `seq` is in Kafka.
@@ -130,6 +133,7 @@ impl Line {
             partition: target.as_ref().map(|target| target.partition),
             topic: target.map(|target| target.topic),
             configured_topic: self.configured.settings.topic.clone(),
+            test: self.configured.settings.test,
         };
         Ok(self.keep_relay(row, answer))
     }

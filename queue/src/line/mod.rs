@@ -8,16 +8,23 @@
 //! transaction before the answer leaves. **When a step fails or its changes cannot be stored, drop the line and
 //! [`Line::restore`] it**: its memory is then ahead of the truth.
 //!
+//! * `phases`: opening, end, and what the operator and the origin switch.
 //! * `numbering`: numbers for the batches of lanes.
+//! * `order`: positions of numbers.
 //! * `admission`: claims, renewals, leaves, completions.
 //! * `controller`: how many to call.
+//! * `configure`, [`history`]: what operators do and see.
 //! * [`log`]: the relay's lease, drain and ack.
 
 mod admission;
+mod configure;
 mod controller;
 mod gone;
+pub mod history;
 pub mod log;
 mod numbering;
+mod order;
+mod phases;
 mod ready;
 mod sessions;
 mod store;
@@ -25,17 +32,20 @@ mod window;
 
 use std::collections::BTreeMap;
 
-use thiserror::Error;
-
 pub use self::admission::LEEWAY_SECONDS;
+pub use self::configure::ConfigureError;
 use self::controller::Controller;
 use self::gone::Gone;
+use self::order::Order;
+pub use self::phases::Paced;
 use self::ready::Ready;
 use self::sessions::Sessions;
-pub use self::store::{Admission, Change, Head, LaneRow, LineStore, Outcome, RelayRow, Session, Snapshot, Target, Why};
+pub use self::store::{
+    Admission, Audit, Change, Course, Head, LaneRow, LineStore, MOST_AUDITS, Opened, Outcome, Over, OverBy, RelayRow,
+    Seed, Session, Snapshot, Target, Why,
+};
 use self::window::Window;
-use crate::settings::Settings;
-use crate::types::{EventId, LaneId, Position, UnixMillis};
+use crate::types::{EventId, LaneId, Number, Position, UnixMillis};
 use crate::wire::{Board, Configured, Exchange, ExchangeReply, Numbering, Stats};
 
 /// For this long after it starts a line with called places that are not admitted registers claims and admits nobody.
@@ -55,32 +65,14 @@ pub struct Step<T> {
     pub changes: Vec<Change>,
 }
 
-/// Why settings are not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ConfigureError {
-    /// The caller changed another version than the one there is.
-    #[error("the settings are at version {current} by now")]
-    Changed {
-        /// The version there is.
-        current: u64,
-    },
-    /// The setting cannot change any more.
-    #[error("'{field}' cannot change any more")]
-    Fixed {
-        /// Which.
-        field: &'static str,
-        /// Since when it is fixed.
-        since: &'static str,
-    },
-}
-
 /// One event's line, in memory.
 #[derive(Clone, Debug)]
 pub struct Line {
     event: EventId,
     head: Head,
+    course: Course,
     configured: Configured,
+    order: Order,
     lanes: BTreeMap<LaneId, LaneRow>,
     gone: Gone,
     sessions: Sessions,
@@ -96,10 +88,12 @@ impl Line {
     /// The line as it was stored, at `now`.
     #[must_use]
     pub fn restore(event: EventId, snapshot: Snapshot, now: UnixMillis) -> Self {
-        let Snapshot { head, configured, lanes, gone, releases, admitted, called, relay } = snapshot;
+        let Snapshot { head, course, configured, lanes, gone, releases, admitted, called, relay } = snapshot;
         let mut line = Self {
+            order: phases::order(&event, &course, configured.settings.shuffle_at_event_start),
             event,
             head,
+            course,
             configured,
             lanes: lanes.into_iter().collect(),
             gone: Gone::default(),
@@ -111,9 +105,11 @@ impl Line {
             relay,
             hold_until: UnixMillis(0),
         };
-        line.gone.frontier_moved(line.head.frontier);
         for (first, last) in gone {
             line.gone.insert(first, last);
+        }
+        if matches!(line.order, Order::Fifo) {
+            line.head.passed = line.gone.up_to(line.head.frontier.get());
         }
         for (release_at, count) in releases {
             (0..count).for_each(|_| line.sessions.take(release_at));
@@ -145,6 +141,7 @@ impl Line {
     ) -> Result<Step<ExchangeReply>, S::Error> {
         self.catch_up(now);
         let mut changes = Vec::new();
+        self.turn(&mut changes);
         let numbering = self.number(m, &mut changes);
         let ops = match numbering {
             Numbering::Stale | Numbering::Conflict => Vec::new(),
@@ -152,13 +149,14 @@ impl Line {
         };
         self.call(&mut changes);
         self.seal(&mut changes);
-        Ok(Step { answer: ExchangeReply { numbering, ops, board: self.view() }, changes })
+        Ok(Step { answer: ExchangeReply { inc: m.inc, k: m.k, numbering, ops, board: self.view() }, changes })
     }
 
     /// The board as it is now; calls whoever can be called.
     pub fn board(&mut self, now: UnixMillis) -> Step<Board> {
         self.catch_up(now);
         let mut changes = Vec::new();
+        self.turn(&mut changes);
         self.call(&mut changes);
         self.seal(&mut changes);
         Step { answer: self.view(), changes }
@@ -188,45 +186,10 @@ impl Line {
         }
     }
 
-    /// The event's settings with their version.
+    /// The position of this number; none while a draw is still to come.
     #[must_use]
-    pub const fn configured(&self) -> &Configured {
-        &self.configured
-    }
-
-    /// Takes new settings. The same again change nothing. `if_version`: only if that is the version there is.
-    ///
-    /// # Errors
-    /// [`ConfigureError`]; nothing has changed then.
-    pub fn configure(
-        &mut self,
-        now: UnixMillis,
-        settings: Settings,
-        if_version: Option<u64>,
-    ) -> Result<Step<Configured>, ConfigureError> {
-        self.catch_up(now);
-        let Configured { version: current, settings: old } = &self.configured;
-        if if_version.is_some_and(|wanted| wanted != *current) {
-            return Err(ConfigureError::Changed { current: *current });
-        }
-        let numbered = self.head.last_number.get() > 0;
-        for (field, since, changed) in [
-            ("location_hint", "the event was created", old.location_hint != settings.location_hint),
-            ("lanes", "the first number was given", numbered && old.lanes != settings.lanes),
-            ("audience", "the first number was given", numbered && old.audience != settings.audience),
-            ("topic", "the first entry was drained", self.relay.target.is_some() && old.topic != settings.topic),
-        ] {
-            if changed {
-                return Err(ConfigureError::Fixed { field, since });
-            }
-        }
-        let mut changes = Vec::new();
-        if *old != settings {
-            self.configured = Configured { version: current + 1, settings };
-            changes.push(Change::Configured(self.configured.clone()));
-        }
-        self.seal(&mut changes);
-        Ok(Step { answer: self.configured.clone(), changes })
+    pub fn position(&self, number: Number) -> Option<Position> {
+        self.order.position(number)
     }
 
     /// Whether entries of the admission log are not yet known to be in Kafka.
@@ -249,7 +212,7 @@ impl Line {
     /// Moves the frontier as far as room, those present and those on their way ask for.
     fn call(&mut self, changes: &mut Changes) {
         let last = self.head.last_number.position();
-        if self.head.clk < self.hold_until || self.paused().is_some() || self.head.frontier >= last {
+        if self.head.clk < self.hold_until || !self.moves() || self.head.frontier >= last {
             return;
         }
         // Room now, what will be admitted in about five seconds at the measured pace, and while anybody is admitted a few to
@@ -257,15 +220,18 @@ impl Line {
         let admitted = self.admitted.total();
         let target = self.room() + admitted / 12 + admitted.min(SPARE);
         let want = self.controller.want(target, self.ready.count());
-        let (frontier, called) = self.gone.advance(self.head.frontier, want, last);
-        if frontier == self.head.frontier {
+        let walk = self.order.advance(&self.gone, self.head.frontier, want, last);
+        let (from, to, called) = (self.head.frontier, Position(walk.to), walk.living);
+        if to == from {
             return;
         }
-        self.controller.called(self.head.clk, self.head.frontier, frontier, called);
+        if called > 0 {
+            self.controller.called(self.head.clk, from, to, called);
+        }
         self.called.add(called);
-        self.gone.frontier_moved(frontier);
-        self.head.frontier = frontier;
-        changes.push(Change::Called { last: frontier, count: called, at: self.head.clk });
+        self.head.passed += to.since(from) - called;
+        self.head.frontier = to;
+        changes.push(Change::Called { last: to, count: called, at: self.head.clk });
     }
 
     /// Whatever changed, the line's own row goes with it: it carries the clock.
@@ -276,19 +242,20 @@ impl Line {
         }
     }
 
-    fn vanish(&mut self, first: Position, last: Position, why: Why, changes: &mut Changes) {
+    fn vanish(&mut self, first: Number, last: Number, why: Why, changes: &mut Changes) {
         self.gone.insert(first, last);
-        changes.push(Change::Gone { first, last, why });
+        self.head.passed += self.order.passed(first, last, self.head.frontier);
+        changes.push(Change::Gone { first, last, why, at: self.head.clk });
     }
 
     /// Living places beyond the frontier.
     fn waiting(&self) -> u64 {
-        self.head.last_number.position().since(self.head.frontier) - self.gone.above()
+        self.head.last_number.position().since(self.head.frontier) - (self.gone.total() - self.head.passed)
     }
 
     /// Living places up to the frontier that are not admitted.
     fn called(&self) -> u64 {
-        self.head.frontier.get() - (self.gone.total() - self.gone.above()) - self.head.seq.get()
+        self.head.frontier.get() - self.head.passed - self.head.seq.get()
     }
 
     fn view(&self) -> Board {
@@ -296,6 +263,12 @@ impl Line {
         Board {
             version: self.head.version,
             config_version: self.configured.version,
+            phase: self.phase(),
+            queueing_method: settings.queueing_method,
+            prequeue_start_time: settings.prequeue_start_time,
+            event_start_time: settings.event_start_time,
+            event_end_time: settings.event_end_time,
+            shuffle: self.shuffle(),
             paused: self.paused(),
             frontier: self.head.frontier.get(),
             last_number: self.head.last_number.get(),
@@ -303,10 +276,10 @@ impl Line {
             called: self.called(),
             active_users: self.sessions.used(),
             total_active_users: settings.total_active_users,
-            new_users_per_minute: settings.new_users_per_minute,
+            new_users_per_minute: self.per_minute(),
             admitted_last_minute: self.admitted.total(),
             pace_per_minute: self.called.per_minute(),
-            free_per_minute: (settings.new_users_per_minute.saturating_sub(self.admitted.total()))
+            free_per_minute: (self.per_minute().saturating_sub(self.admitted.total()))
                 .min(settings.total_active_users.saturating_sub(self.sessions.used())),
             message: settings.message.clone(),
             public_counts: settings.public_counts,

@@ -3,8 +3,10 @@
 //! Only the last batch of each lane is kept. The incarnation `inc` makes late messages of a dead lane instance harmless: without
 //! it a delayed batch would be numbered out of order, or a delayed recovery would void a range whose holders were answered.
 
+use super::order::Order;
 use super::store::{Change, LaneRow, Outcome, Why};
 use super::{Changes, Line};
+use crate::shuffle::MAX_COUNT;
 use crate::wire::{Exchange, Numbering, Refusal};
 
 impl Line {
@@ -63,14 +65,20 @@ impl Line {
         };
         let last = first.plus(count.saturating_sub(1));
         self.head.voided += count;
-        self.vanish(first.position(), last.position(), Why::Void, changes);
+        self.vanish(first, last, Why::Void, changes);
     }
 
     fn refuses(&self, m: &Exchange) -> Option<Refusal> {
         if m.lanes != self.configured.settings.lanes {
             return Some(Refusal::Moved);
         }
-        let room = self.configured.settings.max_line_length.saturating_sub(self.waiting() + self.called());
+        if let Some(reason) = self.closed() {
+            return Some(reason);
+        }
+        let mut room = self.configured.settings.max_line_length.saturating_sub(self.waiting() + self.called());
+        if matches!(self.order, Order::Hidden) {
+            room = room.min(MAX_COUNT.saturating_sub(self.head.last_number.get()));
+        }
         (m.count > room).then_some(Refusal::LineFull { room })
     }
 }

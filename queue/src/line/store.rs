@@ -1,5 +1,9 @@
 //! What a line keeps in storage: rows it reads back by key, and the changes of one step.
 
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::types::{Epoch, LaneId, Number, Position, Seq, UnixMillis};
 use crate::wire::{Configured, Refusal};
 
@@ -12,12 +16,54 @@ pub struct Head {
     pub last_number: Number,
     /// Every position up to it has been called.
     pub frontier: Position,
+    /// How many positions up to the frontier are gone. Only a drawn order needs it stored; else it follows from what is gone.
+    pub passed: u64,
     /// The last entry of the admission log.
     pub seq: Seq,
     /// Numbers lost to crashes of lanes.
     pub voided: u64,
     /// Counts the changes; the board's version.
     pub version: u64,
+}
+
+/// The secret of a draw: 32 random bytes, made with the event and published after the cut.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Seed(pub [u8; 32]);
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(secret)")
+    }
+}
+
+/// When an event opened, and who was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Opened {
+    /// The line's clock at its first step at or after the opening.
+    pub at: UnixMillis,
+    /// The last number given before.
+    pub count: u64,
+}
+
+/// How far an event has come, as far as that cannot be taken back; and the origin's pace. Changes a few times in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Course {
+    /// The draw's secret.
+    pub seed: Seed,
+    /// Once it has opened.
+    pub opened: Option<Opened>,
+    /// Once it is over.
+    pub ended_at: Option<UnixMillis>,
+    /// Admissions per minute that the origin asks not to pass.
+    pub pace: Option<u64>,
+}
+
+impl Course {
+    /// An event that has just been created.
+    #[must_use]
+    pub const fn new(seed: Seed) -> Self {
+        Self { seed, opened: None, ended_at: None, pace: None }
+    }
 }
 
 /// The last batch of a lane.
@@ -52,8 +98,9 @@ pub enum Outcome {
     },
 }
 
-/// Why a position is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why a number is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Why {
     /// Its number was given to a lane that crashed before it stored it; nobody was told.
     Void,
@@ -72,6 +119,45 @@ impl Why {
     }
 }
 
+/// How a session ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverBy {
+    /// Its holder left.
+    Left,
+    /// The origin is done with it.
+    Completed,
+    /// An operator ended it.
+    Operator,
+}
+
+impl OverBy {
+    /// How it is written in storage.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Completed => "completed",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// Reads what [`OverBy::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Left, Self::Completed, Self::Operator].into_iter().find(|by| by.as_str() == text)
+    }
+}
+
+/// The end of a session before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Over {
+    /// The line's clock.
+    pub at: UnixMillis,
+    /// Who ended it.
+    pub by: OverBy,
+}
+
 /// The changing part of an admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
@@ -81,8 +167,10 @@ pub struct Session {
     pub session_expires_at: UnixMillis,
     /// When the slot is free again: the pass' end and 30 s of verifiers' leeway, or the completion.
     pub release_at: UnixMillis,
-    /// Ended before its time: completed, or its holder left.
-    pub over: bool,
+    /// Ended before its time.
+    pub over: Option<Over>,
+    /// The origin has used its pass, where it asks for that.
+    pub redeemed: bool,
 }
 
 /// A new entry of the admission log.
@@ -133,14 +221,18 @@ pub enum Change {
     Head(Head),
     /// Replaces a lane's row.
     Lane(LaneId, LaneRow),
-    /// Adds positions that will never be admitted.
+    /// Replaces how far the event has come.
+    Course(Course),
+    /// Adds numbers that will never be admitted.
     Gone {
         /// The first.
-        first: Position,
+        first: Number,
         /// The last.
-        last: Position,
+        last: Number,
         /// Why.
         why: Why,
+        /// When.
+        at: UnixMillis,
     },
     /// The frontier moved.
     Called {
@@ -159,6 +251,24 @@ pub enum Change {
     Relay(RelayRow),
     /// Replaces the event's settings.
     Configured(Configured),
+    /// Adds what somebody with a key did. Old ones beyond [`MOST_AUDITS`] may go.
+    Audit(Audit),
+}
+
+/// How many audit rows of an event are kept at least.
+pub const MOST_AUDITS: u64 = 1_000;
+
+/// What somebody with a key did to an event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Audit {
+    /// The line's clock.
+    pub at: UnixMillis,
+    /// Whose key: its role and the beginning of its hash.
+    pub by: String,
+    /// What was done, in a word.
+    pub action: &'static str,
+    /// What it changed, as JSON.
+    pub detail: String,
 }
 
 /// Rows that a line looks up while it works.
@@ -184,6 +294,12 @@ pub trait LineStore {
     /// When storage cannot be read.
     fn called_at(&self, position: Position) -> Result<Option<UnixMillis>, Self::Error>;
 
+    /// Why this number is gone, if it is, and when that was; earlier versions did not note when.
+    ///
+    /// # Errors
+    /// When storage cannot be read.
+    fn gone(&self, number: Number) -> Result<Option<(Why, Option<UnixMillis>)>, Self::Error>;
+
     /// Records of the admission log with `seq > after`, in order, without gaps: at most `limit`, and of `max_bytes` in all but
     /// for the first, which always fits.
     ///
@@ -197,12 +313,14 @@ pub trait LineStore {
 pub struct Snapshot {
     /// The line's own row.
     pub head: Head,
+    /// How far the event has come.
+    pub course: Course,
     /// The event's settings.
     pub configured: Configured,
     /// The lanes' rows.
     pub lanes: Vec<(LaneId, LaneRow)>,
     /// What is gone: (first, last).
-    pub gone: Vec<(Position, Position)>,
+    pub gone: Vec<(Number, Number)>,
     /// (`release_at`, how many) of sessions with `release_at > head.clk`.
     pub releases: Vec<(UnixMillis, u64)>,
     /// (second, how many) admitted in the 61 seconds up to `head.clk` at least, oldest first.

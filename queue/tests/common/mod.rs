@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 
 use ropeline_queue::lane::{Lane, LaneChange, LaneMeta};
-use ropeline_queue::line::{Admission, Change, Head, LaneRow, Line, LineStore, RelayRow, Session, Snapshot, Why};
+use ropeline_queue::line::{
+    Admission, Audit, Change, Course, Head, LaneRow, Line, LineStore, Opened, RelayRow, Seed, Session, Snapshot, Why,
+};
 use ropeline_queue::wire::Configured;
 use ropeline_queue::{EventId, LaneId, Number, Position, Seq, Settings, Subject, UnixMillis};
 
@@ -16,6 +18,9 @@ use ropeline_queue::{EventId, LaneId, Number, Position, Seq, Settings, Subject, 
 pub fn demo() -> EventId {
     EventId::parse("demo").unwrap()
 }
+
+/// The secret of every draw.
+pub const SEED: Seed = Seed([7; 32]);
 
 /// The visitor with this index, in a form that sorts by it. Which lane it would hash to plays no part here.
 pub fn subject(index: u64) -> Subject {
@@ -43,22 +48,27 @@ pub struct StoreFailed;
 #[derive(Clone, Debug)]
 pub struct MemoryLine {
     pub head: Head,
+    pub course: Course,
     pub configured: Configured,
     pub lanes: BTreeMap<LaneId, LaneRow>,
-    pub gone: BTreeMap<Position, (Position, Why)>,
+    pub gone: BTreeMap<Number, (Number, Why, UnixMillis)>,
     /// (to where, how many, when), in order.
     pub called: Vec<(Position, u64, UnixMillis)>,
     pub admissions: BTreeMap<Seq, Admission>,
     pub by_number: BTreeMap<Number, Seq>,
     pub relay: RelayRow,
+    pub audits: Vec<Audit>,
     /// When set, every read fails.
     pub reads_fail: bool,
 }
 
 impl MemoryLine {
     pub fn new(settings: Settings) -> Self {
+        // What opens at once has opened, so that a first step is like any other.
+        let opened = settings.event_start_time.is_none().then_some(Opened { at: UnixMillis(0), count: 0 });
         Self {
             head: Head::default(),
+            course: Course { opened, ..Course::new(SEED) },
             configured: Configured { version: 1, settings },
             lanes: BTreeMap::new(),
             gone: BTreeMap::new(),
@@ -66,6 +76,7 @@ impl MemoryLine {
             admissions: BTreeMap::new(),
             by_number: BTreeMap::new(),
             relay: RelayRow::default(),
+            audits: Vec::new(),
             reads_fail: false,
         }
     }
@@ -85,10 +96,12 @@ impl MemoryLine {
             Change::Lane(lane, row) => {
                 self.lanes.insert(*lane, *row);
             }
-            Change::Gone { first, last, why } => {
-                let overlaps = self.gone.range(..=*last).next_back().is_some_and(|(_, (end, _))| end >= first);
+            Change::Course(course) => self.course = *course,
+            Change::Audit(audit) => self.audits.push(audit.clone()),
+            Change::Gone { first, last, why, at } => {
+                let overlaps = self.gone.range(..=*last).next_back().is_some_and(|(_, (end, ..))| end >= first);
                 assert!(!overlaps, "{first}..{last} is gone twice");
-                self.gone.insert(*first, (*last, *why));
+                self.gone.insert(*first, (*last, *why, *at));
             }
             Change::Called { last, count, at } => self.called.push((*last, *count, *at)),
             Change::Admit(admission) => {
@@ -117,8 +130,13 @@ impl MemoryLine {
         );
     }
 
-    pub fn why_gone(&self, position: Position) -> Option<Why> {
-        self.gone.range(..=position).next_back().filter(|(_, (last, _))| position <= *last).map(|(_, (_, why))| *why)
+    pub fn why_gone(&self, number: Number) -> Option<Why> {
+        self.gone_since(number).map(|(why, _)| why)
+    }
+
+    fn gone_since(&self, number: Number) -> Option<(Why, UnixMillis)> {
+        let (_, (last, why, at)) = self.gone.range(..=number).next_back()?;
+        (number <= *last).then_some((*why, *at))
     }
 
     /// What a starting object reads.
@@ -141,9 +159,10 @@ impl MemoryLine {
         }
         Snapshot {
             head: self.head.clone(),
+            course: self.course,
             configured: self.configured.clone(),
             lanes: self.lanes.iter().map(|(lane, row)| (*lane, *row)).collect(),
-            gone: self.gone.iter().map(|(first, (last, _))| (*first, *last)).collect(),
+            gone: self.gone.iter().map(|(first, (last, ..))| (*first, *last)).collect(),
             releases: releases.into_iter().collect(),
             admitted: admitted.into_iter().collect(),
             called: called.into_iter().collect(),
@@ -176,6 +195,10 @@ impl LineStore for MemoryLine {
     fn called_at(&self, position: Position) -> Result<Option<UnixMillis>, StoreFailed> {
         let index = self.called.partition_point(|(last, ..)| *last < position);
         self.read(self.called.get(index).map(|(.., at)| *at))
+    }
+
+    fn gone(&self, number: Number) -> Result<Option<(Why, Option<UnixMillis>)>, StoreFailed> {
+        self.read(self.gone_since(number).map(|(why, at)| (why, Some(at))))
     }
 
     fn records(&self, after: Seq, limit: usize, max_bytes: usize) -> Result<Vec<String>, StoreFailed> {

@@ -26,6 +26,7 @@ pub struct Admitted {
     pub expires_at: u64,
     pub release_at: u64,
     pub over: bool,
+    pub redeemed: bool,
     /// The record that must be in the log.
     pub record: serde_json::Value,
 }
@@ -104,7 +105,7 @@ impl Naive {
 
     pub fn room(&self) -> u64 {
         let limits = &self.settings;
-        let second_cap = limits.new_users_per_minute.div_ceil(20).max(1);
+        let second_cap = limits.new_users_per_minute.div_ceil(40).max(1);
         [
             limits.total_active_users.saturating_sub(self.live_sessions()),
             limits.new_users_per_minute.saturating_sub(self.admitted_in(60)),
@@ -169,6 +170,17 @@ impl Naive {
                 }
                 Some(OpAnswer::Done)
             }
+            Op::Redeem { seq } => {
+                let clk = self.clk;
+                let admitted = self.log.get_mut((seq.get() as usize).wrapping_sub(1));
+                let usable =
+                    admitted.filter(|admitted| !admitted.redeemed && !admitted.over && admitted.expires_at > clk);
+                let first = usable.is_some();
+                if let Some(admitted) = usable {
+                    admitted.redeemed = true;
+                }
+                Some(OpAnswer::Redeemed { first })
+            }
         }
     }
 
@@ -207,7 +219,15 @@ impl Naive {
             "admitted_at": UnixMillis(clk).rfc3339(), "session_expires_at": UnixMillis(expires_at).rfc3339(),
             "jti": format!("demo/{seq}"),
         });
-        self.log.push(Admitted { number, at: clk, expires_at, release_at: expires_at + 30_000, over: false, record });
+        self.log.push(Admitted {
+            number,
+            at: clk,
+            expires_at,
+            release_at: expires_at + 30_000,
+            over: false,
+            redeemed: false,
+            record,
+        });
     }
 
     fn state(&self, number: u64) -> OpAnswer {

@@ -1,0 +1,156 @@
+use serde_json::json;
+
+use super::*;
+
+fn demo() -> EventId {
+    EventId::parse("demo").unwrap()
+}
+
+fn with(body: Value) -> Result<Settings, SettingsError> {
+    Settings::defaults(&demo()).with(&demo(), body.as_object().unwrap())
+}
+
+#[test]
+fn what_is_missing_is_defaulted() {
+    let settings = with(json!({})).unwrap();
+    assert_eq!((settings.name.as_str(), settings.audience.as_str()), ("demo", "demo"));
+    assert_eq!((settings.total_active_users, settings.lanes, settings.max_unacked), (200, 4, 1_000_000));
+}
+
+#[test]
+fn what_was_read_can_be_written_back() {
+    let settings = with(json!({
+        "name": "Seoul, 20:00", "total_active_users": 1000, "lanes": 8, "return_url": "http://127.0.0.1:8788/enter-shop",
+        "allowed_origins": ["https://shop.example", "http://[::1]:8080"], "topic": "sale.admissions", "location_hint": "apac",
+    }))
+    .unwrap();
+    let body = serde_json::to_value(&settings).unwrap();
+    assert_eq!(with(body).unwrap(), settings);
+}
+
+#[test]
+fn null_gives_the_default_back() {
+    let set = with(json!({"new_users_per_minute": 7, "message": "hello", "topic": "t"})).unwrap();
+    let back = json!({"new_users_per_minute": null, "message": null, "topic": null});
+    assert_eq!(set.with(&demo(), back.as_object().unwrap()).unwrap(), Settings::defaults(&demo()));
+}
+
+#[test]
+fn every_value_out_of_bounds_is_refused_by_name() {
+    for (field, bad) in [
+        ("name", json!("")),
+        ("name", json!("tab\there")),
+        ("name", json!(5)),
+        ("total_active_users", json!(0)),
+        ("total_active_users", json!(1_000_001)),
+        ("total_active_users", json!(1.5)),
+        ("new_users_per_minute", json!("200")),
+        ("new_users_per_minute", json!(-1)),
+        ("session_duration_seconds", json!(9)),
+        ("session_duration_seconds", json!(1801)),
+        ("disable_session_renewal", json!("yes")),
+        ("queueing_method", json!("random")),
+        ("queueing_method", json!(1)),
+        ("queueing_status_code", json!(500)),
+        ("lanes", json!(3)),
+        ("lanes", json!(512)),
+        ("location_hint", json!("moon")),
+        ("max_line_length", json!(0)),
+        ("max_unacked", json!(1_000_001)),
+        ("audience", json!("")),
+        ("return_url", json!("javascript:alert(1)")),
+        ("return_url", json!("https://shop.example/\"><script>")),
+        ("return_url", json!("//shop.example")),
+        ("return_url", json!("https://user@shop.example/")),
+        ("allowed_origins", json!("https://shop.example")),
+        ("allowed_origins", json!(["https://shop.example/"])),
+        ("allowed_origins", json!(["*"])),
+        ("message", json!("x".repeat(1_001))),
+        ("public_counts", json!(1)),
+        ("queue_all", json!("no")),
+        ("suspended", json!(0)),
+        ("sold_out", json!([])),
+        ("shuffle_at_event_start", json!("true")),
+        ("test", json!(1)),
+        ("event_start_time", json!("tomorrow")),
+        ("event_start_time", json!(1_795_376_024_000_u64)),
+        ("prequeue_start_time", json!("2026-11-22T20:00:00")),
+        ("event_end_time", json!("20260-11-22T20:00:00Z")),
+        ("event_end_time", json!("2100-01-01T00:00:00Z")),
+        ("topic", json!("..")),
+        ("topic", json!("a b")),
+    ] {
+        let error = with(json!({ field: bad })).unwrap_err();
+        assert!(matches!(&error, SettingsError::Invalid { field: named, .. } if named == field), "{field}: {error}");
+    }
+}
+
+#[test]
+fn settings_of_later_versions_are_refused_as_such() {
+    for field in LATER {
+        let error = with(json!({ field: false })).unwrap_err();
+        assert_eq!(error, SettingsError::Later { field: field.into() });
+        assert!(error.to_string().contains("not available in this version"));
+    }
+    assert!(matches!(with(json!({"nmae": "x"})).unwrap_err(), SettingsError::Unknown { field } if field == "nmae"));
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused_by_name() {
+    let (early, late) = ("2026-11-22T19:00:00Z", "2026-11-22T20:00:00Z");
+    for (field, body) in [
+        ("prequeue_start_time", json!({"prequeue_start_time": early})),
+        ("prequeue_start_time", json!({"prequeue_start_time": late, "event_start_time": early})),
+        ("prequeue_start_time", json!({"prequeue_start_time": late, "event_start_time": late})),
+        ("event_end_time", json!({"event_start_time": late, "event_end_time": early})),
+        ("event_end_time", json!({"event_start_time": late, "event_end_time": late})),
+        ("shuffle_at_event_start", json!({"shuffle_at_event_start": true})),
+        ("shuffle_at_event_start", json!({"shuffle_at_event_start": true, "event_start_time": late})),
+        (
+            "shuffle_at_event_start",
+            json!({"shuffle_at_event_start": true, "prequeue_start_time": early, "event_start_time": late,
+                "queueing_method": "passthrough"}),
+        ),
+        ("suspended", json!({"suspended": true, "sold_out": true})),
+        ("suspended", json!({"suspended": true, "queue_all": true})),
+    ] {
+        let error = with(body.clone()).unwrap_err();
+        assert!(
+            matches!(&error, SettingsError::Contradiction { field: named, .. } if *named == field),
+            "{body}: {error}"
+        );
+        assert!(error.to_string().contains(&format!("'{field}'")));
+    }
+    with(
+        json!({"prequeue_start_time": early, "event_start_time": late, "event_end_time": "2026-11-23T05:00:00+09:00"}),
+    )
+    .unwrap_err();
+    with(json!({"prequeue_start_time": early, "event_start_time": late, "shuffle_at_event_start": true})).unwrap();
+}
+
+#[test]
+fn an_event_can_be_ended_now_but_not_by_a_slip_of_the_pen() {
+    let settings = with(json!({"event_end_time": "2026-11-22T20:00:00Z"})).unwrap();
+    let end = settings.event_end_time.unwrap();
+    settings.check_times(UnixMillis(end.get() - 1)).unwrap();
+    settings.check_times(end.plus(PAST_END_MS)).unwrap();
+    assert_eq!(settings.check_times(end.plus(PAST_END_MS + 1)).unwrap_err().field(), "event_end_time");
+}
+
+#[test]
+fn settings_stored_by_an_earlier_version_are_read_with_the_defaults_of_what_is_new() {
+    let mut stored = serde_json::to_value(Settings::defaults(&demo())).unwrap();
+    for new in [
+        "queue_all",
+        "suspended",
+        "sold_out",
+        "prequeue_start_time",
+        "event_start_time",
+        "event_end_time",
+        "shuffle_at_event_start",
+        "test",
+    ] {
+        assert!(stored.as_object_mut().unwrap().remove(new).is_some(), "{new}");
+    }
+    assert_eq!(serde_json::from_value::<Settings>(stored).unwrap(), Settings::defaults(&demo()));
+}
