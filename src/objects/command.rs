@@ -39,7 +39,7 @@ pub enum RegistryCommand {
     Reserve { event: EventId, salt: String, lanes: u16 },
     /// A line tells its settings; makes a reserved event live. → [`Told`]
     Tell { event: EventId, configured: Configured },
-    /// A line tells whether it has entries that are not acked. Only the newest `stamp` counts. → [`Told`]
+    /// A line tells whether it has entries that are not acked. What came with a later `stamp` counts. → [`Told`]
     Busy { event: EventId, busy: bool, stamp: u64 },
     /// The events that are busy. → `Vec<EventId>`
     ListBusy,

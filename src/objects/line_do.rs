@@ -47,6 +47,8 @@ struct Inner {
     event: RefCell<Option<EventId>>,
     /// What the registry has heard, as stored.
     told: Cell<Option<ToldRow>>,
+    /// Whether the registry may have heard something else since, from a call whose answer was lost: so after every start.
+    unsure: Cell<bool>,
     /// For when the alarm is set, as far as this instance knows. Milliseconds since 1970.
     armed: Cell<Option<f64>>,
     /// Since when the registry is being told. The request that does may be cancelled.
@@ -68,6 +70,7 @@ impl Line {
             line: RefCell::new(None),
             event: RefCell::new(None),
             told: Cell::new(None),
+            unsure: Cell::new(true),
             armed: Cell::new(None),
             telling: Cell::new(f64::NEG_INFINITY),
             trace,
@@ -302,6 +305,7 @@ impl Inner {
         self.line.replace(None);
         self.event.replace(None);
         self.told.set(None);
+        self.unsure.set(true);
         self.armed.set(None);
     }
 
@@ -323,10 +327,14 @@ impl Inner {
                 None => line_store::told(store.0)?,
             };
             self.told.set(Some(told));
-            let busy = line.is_busy();
-            let stamp = told.stamp + u64::from(told.busy != busy);
-            let truth = ToldRow { config_version: line.configured().version, busy, stamp };
-            Ok::<_, SqlError>((told != truth).then_some((told, truth)))
+            let truth = ToldRow {
+                config_version: line.configured().version,
+                busy: line.is_busy(),
+                // Grows with everything that can make it busy or idle.
+                stamp: line.version(),
+            };
+            let same = told.config_version == truth.config_version && told.busy == truth.busy;
+            Ok::<_, SqlError>((!same || self.unsure.get()).then_some((told, truth)))
         })?;
         Ok(truth.flatten())
     }
@@ -395,9 +403,10 @@ impl Inner {
                 commands
                     .extend(configured.map(|configured| RegistryCommand::Tell { event: event.clone(), configured }));
             }
-            if heard.busy != truth.busy {
+            if heard.busy != truth.busy || self.unsure.get() {
                 commands.push(RegistryCommand::Busy { event, busy: truth.busy, stamp: truth.stamp });
             }
+            self.unsure.set(true);
             for command in commands {
                 let heard: Result<Told, _> = call_once(&self.env, Address::REGISTRY, &command, TELL_BOUND).await;
                 if let Err(error) = heard {
@@ -408,8 +417,11 @@ impl Inner {
             if self.event()?.is_none() {
                 return Ok(());
             }
-            line_store::keep_told(&self.state, truth)?;
+            if (heard.config_version, heard.busy) != (truth.config_version, truth.busy) {
+                line_store::keep_told(&self.state, truth)?;
+            }
             self.told.set(Some(truth));
+            self.unsure.set(false);
         }
         Ok(())
     }

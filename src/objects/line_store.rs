@@ -54,7 +54,7 @@ pub struct ToldRow {
     pub config_version: u64,
     /// Whether the line is busy.
     pub busy: bool,
-    /// Counts what was told of `busy`.
+    /// The line's version when it was told.
     pub stamp: u64,
 }
 

@@ -80,7 +80,8 @@ impl Registry {
                 let alive = self.alive(&sql, &event)?;
                 if alive {
                     self.transact(move |sql| {
-                        let statement = "UPDATE events SET busy = ?, busy_stamp = ? WHERE event = ? AND busy_stamp < ?";
+                        let statement =
+                            "UPDATE events SET busy = ?, busy_stamp = ? WHERE event = ? AND busy_stamp <= ?";
                         sql::write(
                             sql,
                             statement,

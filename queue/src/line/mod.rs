@@ -192,6 +192,12 @@ impl Line {
         self.order.position(number)
     }
 
+    /// Counts the changes: the board's version.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.head.version
+    }
+
     /// Whether entries of the admission log are not yet known to be in Kafka.
     #[must_use]
     pub fn is_busy(&self) -> bool {
