@@ -2,6 +2,8 @@
 //!
 //! `admission.record` and `admission.number` never change; sessions live beside them in columns of their own. Migrations only add.
 
+use std::collections::BTreeMap;
+
 use ropeline_queue::line::{
     Admission, Audit, Change, Course, Head, LaneRow, LineStore, MOST_AUDITS, Opened, Outcome, Over, OverBy, RelayRow,
     Seed, Session, Snapshot, Target, Why,
@@ -26,7 +28,6 @@ CREATE TABLE IF NOT EXISTS admission (
   seq INTEGER PRIMARY KEY, number INTEGER NOT NULL, admitted_at INTEGER NOT NULL, record TEXT NOT NULL,
   session_expires_at INTEGER NOT NULL, release_at INTEGER NOT NULL, over INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS admission_number ON admission (number);
-CREATE INDEX IF NOT EXISTS admission_release ON admission (release_at);
 CREATE TABLE IF NOT EXISTS relay (
   id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, owner TEXT, lease_until INTEGER NOT NULL,
   drained INTEGER NOT NULL, acked INTEGER NOT NULL, topic TEXT, partition INTEGER, next_offset INTEGER NOT NULL);
@@ -34,9 +35,13 @@ CREATE TABLE IF NOT EXISTS told (
   id INTEGER PRIMARY KEY CHECK (id = 1), config_version INTEGER NOT NULL, busy INTEGER NOT NULL, stamp INTEGER NOT NULL);
 ";
 
-/// What the second version added.
+/// What the second version added. `release` counts the slots that are free again at a time: a few rows an exchange, where the index it
+/// stands for was one for each admission. `released` is the version of the line up to which it counts.
 const ADDED: &str = "
 ALTER TABLE line ADD COLUMN passed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE line ADD COLUMN released INTEGER NOT NULL DEFAULT -1;
+DROP INDEX IF EXISTS admission_release;
+CREATE TABLE release (at INTEGER PRIMARY KEY, count INTEGER NOT NULL);
 ALTER TABLE gone ADD COLUMN at INTEGER;
 ALTER TABLE admission ADD COLUMN over_at INTEGER;
 ALTER TABLE admission ADD COLUMN over_by TEXT;
@@ -74,7 +79,8 @@ pub fn create(state: &State, event: &EventId, configured: Configured, audit: Aud
         let head = [event.as_str().into(), audit.at.get().into()];
         sql::write(
             sql,
-            "INSERT INTO line (id, event, clk, last_number, frontier, seq, voided, version) VALUES (1, ?, ?, 0, 0, 0, 0, 0)",
+            "INSERT INTO line (id, event, clk, last_number, frontier, seq, voided, version, released)
+                VALUES (1, ?, ?, 0, 0, 0, 0, 0, 0)",
             head,
         )?;
         sql::write(sql, "INSERT INTO relay VALUES (1, 0, NULL, 0, 0, 0, NULL, NULL, 0)", [])?;
@@ -100,7 +106,54 @@ fn add(sql: &SqlStorage) -> Result<(), SqlError> {
 
 /// Writes the changes of one step, all or none.
 pub fn apply(state: &State, changes: Vec<Change>) -> Result<(), SqlError> {
-    transaction(state, move |sql| changes.iter().try_for_each(|change| write(sql, change)))
+    transaction(state, move |sql| {
+        let released = releases(sql, &changes)?;
+        changes.iter().try_for_each(|change| write(sql, change))?;
+        let statement =
+            "INSERT INTO release VALUES (?, ?) ON CONFLICT (at) DO UPDATE SET count = count + excluded.count";
+        let write = |(at, count): (UnixMillis, i64)| sql::write(sql, statement, [at.get().into(), Bind::Signed(count)]);
+        released.into_iter().filter(|(_, count)| *count != 0).try_for_each(write)
+    })
+}
+
+/// How many slots more or fewer these changes free at which times.
+fn releases(sql: &SqlStorage, changes: &[Change]) -> Result<BTreeMap<UnixMillis, i64>, SqlError> {
+    let mut released = BTreeMap::new();
+    // A step may change one session more than once.
+    let mut changed = BTreeMap::new();
+    for change in changes {
+        let (session, before) = match change {
+            Change::Admit(Admission { session, .. }) => (session, None),
+            Change::Session(session) => {
+                let before = match changed.get(&session.seq) {
+                    Some(before) => Some(*before),
+                    None => SqlLine(sql).session(session.seq)?.map(|stored| stored.release_at),
+                };
+                (session, before)
+            }
+            _ => continue,
+        };
+        if let Some(before) = before {
+            *released.entry(before).or_default() -= 1;
+        }
+        *released.entry(session.release_at).or_default() += 1;
+        changed.insert(session.seq, session.release_at);
+    }
+    Ok(released)
+}
+
+/// Counts anew what is free when, if code of the first version has written since it was counted.
+fn recount(state: &State, sql: &SqlStorage) -> Result<(), SqlError> {
+    if run(sql, "SELECT 1 FROM line WHERE released <> version", [])?.is_empty() {
+        return Ok(());
+    }
+    transaction(state, |sql| {
+        sql::write(sql, "DELETE FROM release", [])?;
+        let statement = "INSERT INTO release SELECT release_at, COUNT(*) FROM admission
+            WHERE release_at > (SELECT clk FROM line) GROUP BY release_at";
+        sql::write(sql, statement, [])?;
+        sql::write(sql, "UPDATE line SET released = version", [])
+    })
 }
 
 /// Notes what the registry has heard.
@@ -125,6 +178,7 @@ pub fn open(state: &State, sql: &SqlStorage) -> Result<Option<EventId>, SqlError
     if !has_table(sql, "course")? {
         transaction(state, add)?;
     }
+    recount(state, sql)?;
     match run(sql, "SELECT event FROM line", [])?.into_iter().next() {
         Some(mut row) => EventId::parse(&row.text()?).map(Some).map_err(|error| SqlError(error.to_string())),
         None => Ok(None),
@@ -139,8 +193,9 @@ fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
     match change {
         Change::Head(Head { clk, last_number, frontier, passed, seq, voided, version }) => sql::write(
             sql,
-            "UPDATE line SET clk = ?, last_number = ?, frontier = ?, passed = ?, seq = ?, voided = ?, version = ?",
-            [clk.get(), last_number.get(), frontier.get(), *passed, seq.get(), *voided, *version].map(Bind::Integer),
+            "UPDATE line SET clk = ?, last_number = ?, frontier = ?, passed = ?, seq = ?, voided = ?, version = ?, released = ?",
+            [clk.get(), last_number.get(), frontier.get(), *passed, seq.get(), *voided, *version, *version]
+                .map(Bind::Integer),
         ),
         Change::Course(course) => write_course(sql, course),
         Change::Audit(Audit { at, by, action, detail }) => {
@@ -327,11 +382,7 @@ impl SqlLine<'_> {
             lanes: self.lanes()?,
             gone: pairs(run(sql, "SELECT first, last FROM gone", [])?, |first, last| (Number(first), Number(last)))?,
             releases: pairs(
-                run(
-                    sql,
-                    "SELECT release_at, COUNT(*) FROM admission WHERE release_at > ? GROUP BY release_at",
-                    [head.clk.get().into()],
-                )?,
+                run(sql, "SELECT at, count FROM release WHERE at > ? AND count > 0", [head.clk.get().into()])?,
                 |at, count| (UnixMillis(at), count),
             )?,
             admitted: self

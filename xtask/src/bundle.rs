@@ -98,7 +98,8 @@ fn build(ui: &Ui, tools: &Tools, target: &Target) -> Result<PathBuf> {
     )?;
     let module = paths::target().join("wasm32-unknown-unknown/release").join(target.module);
     let made_from = fingerprint(&module, tools)?;
-    let stamp = paths::tools().join("stamps").join(target.module);
+    // Beside what it speaks of: the tools may be shared by checkouts, the bundle is not.
+    let stamp = paths::target().join(target.module).with_extension("stamp");
     let is_there = ["index.js", "index_bg.wasm"].iter().all(|file| target.bundle.join(file).is_file());
     if is_there && std::fs::read_to_string(&stamp).is_ok_and(|found| found == made_from) {
         return Ok(target.bundle.clone());
@@ -117,7 +118,6 @@ fn build(ui: &Ui, tools: &Tools, target: &Target) -> Result<PathBuf> {
     let log = paths::tools().join("logs/worker-build.log");
     process::run_logged("worker-build", &mut command, &log)?;
     // Compiled again by worker-build, with the same outcome; hash what it used.
-    std::fs::create_dir_all(paths::tools().join("stamps"))?;
     std::fs::write(&stamp, fingerprint(&module, tools)?)?;
     let size = std::fs::metadata(target.bundle.join("index_bg.wasm"))?.len();
     ui.note(format!("{} ({} KB wasm)", relative(&target.bundle), size / 1024));
