@@ -229,6 +229,18 @@ fn a_sale_is_opened_and_ended_by_hand() {
 }
 
 #[test]
+fn an_event_that_opened_before_anybody_came_can_be_given_a_time_as_long_as_no_seed_was_shown() {
+    let mut event = Event::new(roomy());
+    assert_eq!(event.phase(), Phase::Open);
+    event.set(|settings| *settings = drawn()).unwrap();
+    assert_eq!(event.phase(), Phase::Scheduled);
+    event.at(PREQUEUE + 1).restart();
+    assert_eq!(event.phase(), Phase::Prequeue);
+    assert_eq!(event.at(OPENING).phase(), Phase::Open);
+    event.fixed("event_start_time", |settings| settings.event_start_time = Some(UnixMillis(OPENING + 1)));
+}
+
+#[test]
 fn an_end_long_past_is_a_slip_of_the_pen() {
     let mut event = Event::new(roomy());
     let error = event.at(END).set(|settings| settings.event_end_time = Some(UnixMillis(END - 61_000))).unwrap_err();

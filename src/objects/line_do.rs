@@ -244,7 +244,12 @@ impl Inner {
         let settings = self.with(|line, _| Ok::<_, SqlError>(line.configured().settings.clone()))?;
         let settings = settings.ok_or(Refused::Absent)?;
         if let Some(sold_out) = sold_out.filter(|sold_out| *sold_out != settings.sold_out) {
-            self.configure(Settings { sold_out, ..settings }, None, by)?;
+            // Sold out is sold out for everybody, also where there was no queue.
+            let suspended = settings.suspended && !sold_out;
+            let Configuring::Done { .. } = self.configure(Settings { sold_out, suspended, ..settings }, None, by)?
+            else {
+                return Err(Refused::Storage(SqlError("'sold_out' was not taken".to_owned())));
+            };
         }
         self.with(|line, _| Ok::<_, SqlError>(line.paced()))?.ok_or(Refused::Absent)
     }

@@ -79,8 +79,12 @@ impl Line {
             let detail = difference(old, &settings);
             let at = self.head.clk;
             changes.push(Change::Audit(Audit { at, by: by.to_owned(), action: "configure", detail }));
+            let is_later = settings.event_start_time.is_some_and(|start| start > self.head.clk);
             self.configured = Configured { version: current + 1, settings };
             changes.push(Change::Configured(self.configured.clone()));
+            if is_later && self.course.opened.take().is_some() {
+                changes.push(Change::Course(self.course));
+            }
             self.order = phases::order(&self.event, &self.course, self.configured.settings.shuffle_at_event_start);
             self.turn(changes);
         }
@@ -94,7 +98,8 @@ impl Line {
         const OPENED: &str = "the event opened";
         let old = &self.configured.settings;
         let numbered = self.head.last_number.get() > 0;
-        let opened = numbered && self.course.opened.is_some();
+        // Without a number, and without a seed that has been shown, an opening can still be taken back.
+        let opened = self.course.opened.is_some() && (numbered || old.shuffle_at_event_start);
         // `reject` is the emergency switch: to it and from it at any time.
         let method = old.queueing_method != new.queueing_method
             && old.queueing_method != QueueingMethod::Reject
