@@ -73,6 +73,12 @@ pub fn note(event: &EventId, epoch: Option<Epoch>, note: &Note) {
         Note::SeemsLost { expected, times } => {
             warn!(%event, epoch, offset = expected.0, times, "the log seems to end before the last acked record: asking again");
         }
+        Note::Discarding { topic } => {
+            warn!(%event, epoch, topic, "a test event, and its topic is not there: its admissions are acked without being sent to Kafka");
+        }
+        Note::Discarded { first, last } => {
+            info!(%event, epoch, first = first.0, last = last.0, "acked without being sent: a test event without a topic");
+        }
         Note::TooLate => {
             warn!(%event, epoch, "the lease was too near its end to produce: draining again");
         }

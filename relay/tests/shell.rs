@@ -39,7 +39,7 @@ enum Fault {
 struct State {
     lines: BTreeMap<EventId, Line>,
     partitions: Vec<Partition>,
-    topic_is_there: bool,
+    missing_topic: Option<&'static str>,
     faults: VecDeque<Fault>,
     clients: usize,
     worker_is_down: bool,
@@ -55,8 +55,7 @@ struct World {
 impl World {
     fn new(events: &[(&str, u64)]) -> Self {
         let lines = events.iter().map(|(name, head)| (event(name), Line::new(name, *head))).collect();
-        let state =
-            State { lines, partitions: vec![Partition::default(); 4], topic_is_there: true, ..State::default() };
+        let state = State { lines, partitions: vec![Partition::default(); 4], ..State::default() };
         Self { state: Arc::new(Mutex::new(state)), started: Instant::now() }
     }
 
@@ -191,8 +190,8 @@ impl Broker for FakeBroker {
 impl BrokerClient for FakeClient {
     type Log = FakeLog;
 
-    async fn partitions(&self, _: &str) -> Result<Option<u32>, BrokerFailure> {
-        let there = self.0.with(|state| state.topic_is_there);
+    async fn partitions(&self, topic: &str) -> Result<Option<u32>, BrokerFailure> {
+        let there = self.0.with(|state| state.missing_topic != Some(topic));
         Ok(there.then_some(PARTITIONS))
     }
 
@@ -301,12 +300,41 @@ async fn a_stopped_event_does_not_stop_the_others_and_is_looked_at_again() {
 #[tokio::test(start_paused = true)]
 async fn a_topic_that_comes_later_is_found() {
     let world = World::new(&[("demo", 5)]);
-    world.with(|state| state.topic_is_there = false);
+    world.with(|state| state.missing_topic = Some("ropeline.admissions"));
     let relay = world.relay("one");
     sleep(Duration::from_secs(20)).await;
     assert!(world.seqs("demo").is_empty());
-    world.with(|state| state.topic_is_there = true);
+    world.with(|state| state.missing_topic = None);
     world.until("all acked", 10, World::all_acked).await;
+    assert_eq!(relay.stop().await, Stopped::Cleanly);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_without_a_test_topic_is_acked_and_stays_out_of_kafka() {
+    let world = World::new(&[("demo", 1_200), ("real", 30)]);
+    world.line(&event("demo"), |line, _| line.test = true);
+    world.with(|state| state.missing_topic = Some("ropeline.admissions.test"));
+    let relay = world.relay("one");
+    world.until("all acked", 20, World::all_acked).await;
+    assert!(world.seqs("demo").is_empty());
+    assert_eq!(world.seqs("real"), all(30), "the others' topic is there");
+    // The topic comes too late for this one: it is in Kafka whole or not at all.
+    world.with(|state| state.missing_topic = None);
+    world.until("left", 10, |world| world.with(|state| state.lines.values().all(|line| line.owner.is_none()))).await;
+    world.line(&event("demo"), |line, _| line.head += 10);
+    world.until("all acked", 10, World::all_acked).await;
+    assert!(world.seqs("demo").is_empty());
+    assert_eq!(relay.stop().await, Stopped::Cleanly);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_with_a_test_topic_arrives_there() {
+    let world = World::new(&[("demo", 1_200)]);
+    world.line(&event("demo"), |line, _| line.test = true);
+    world.with(|state| state.missing_topic = Some("ropeline.admissions"));
+    let relay = world.relay("one");
+    world.until("all acked", 20, World::all_acked).await;
+    assert_eq!(world.seqs("demo"), all(1_200));
     assert_eq!(relay.stop().await, Stopped::Cleanly);
 }
 

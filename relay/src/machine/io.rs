@@ -42,6 +42,8 @@ pub struct Lease {
     pub pin: Option<Pin>,
     /// The event's own `topic` setting.
     pub configured_topic: Option<String>,
+    /// A rehearsal: with neither `pin` nor `configured_topic` it goes to the test topic, or nowhere.
+    pub test: bool,
 }
 
 /// The body of a drain.
@@ -427,6 +429,18 @@ pub enum Note {
         expected: Offset,
         /// How often it was seen in a row.
         times: u32,
+    },
+    /// A test event, and the topic for those is not there: its entries are acked without being produced.
+    Discarding {
+        /// The topic that is not there.
+        topic: String,
+    },
+    /// Entries of such an event: they are not in Kafka and never will be.
+    Discarded {
+        /// The first seq.
+        first: Seq,
+        /// The last seq.
+        last: Seq,
     },
     /// The drain's answer came too late to produce under this lease.
     TooLate,

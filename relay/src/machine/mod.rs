@@ -12,13 +12,15 @@
 //!
 //! The way: take the lease → connect (a new client; the topic must be there) → open the partition → anchor (is the acked
 //! record still where it was?) → scan, when something was under way → drain → produce → drain with the ack → …
-//! Any outcome but a clean Ok leads back to connect, see `recover.rs`.
+//! Any outcome but a clean Ok leads back to connect, see `recover.rs`. Test events may go nowhere, see `discard.rs`.
 
 mod backoff;
+mod discard;
 mod io;
 mod recover;
 mod work;
 
+pub use discard::TEST_SUFFIX;
 pub use io::{
     Bounds, BrokerFailure, Cause, DrainRequest, Drained, Effect, Fetched, Input, Lease, Mark, Note, Outcome, Pin, Read,
     StopCause, WorkerFailure,
@@ -32,7 +34,7 @@ use crate::types::{Epoch, EventId, Mono, Offset, Seq};
 /// The numbers of protocol section 5. All have a default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Topic of events that have no `topic` setting of their own.
+    /// Topic of events that have no `topic` setting of their own; test events go to [`TEST_SUFFIX`] behind it.
     pub topic: String,
     /// Rows of one batch, at most.
     pub batch_rows: usize,
@@ -154,6 +156,9 @@ pub struct Machine {
     waiting_since: Option<Mono>,
     seems_lost: u32,
     configured_topic: Option<String>,
+    test: bool,
+    /// Entries are acked without being produced, see `discard.rs`.
+    discarding: bool,
     idle_since: Option<Mono>,
 }
 
@@ -182,6 +187,8 @@ impl Machine {
             waiting_since: None,
             seems_lost: 0,
             configured_topic: None,
+            test: false,
+            discarding: false,
             idle_since: None,
         }
     }

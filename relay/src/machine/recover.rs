@@ -60,13 +60,8 @@ impl Machine {
     }
 
     pub(super) fn connect(&mut self) -> Effect {
-        let topic = match (&self.pin, &self.configured_topic) {
-            (Some(pin), _) => pin.topic.clone(),
-            (None, Some(topic)) => topic.clone(),
-            (None, None) => self.rules.topic.clone(),
-        };
         self.state = State::Connecting;
-        Effect::Connect { topic }
+        Effect::Connect { topic: self.topic() }
     }
 
     pub(super) fn connected(&mut self, around: Around, answer: Result<Option<u32>, BrokerFailure>) -> Effect {
@@ -74,8 +69,14 @@ impl Machine {
             Ok(partitions) => partitions.unwrap_or(0),
             Err(failure) => return self.broker_failed(around, &failure),
         };
+        if partitions == 0 && self.may_discard() {
+            return match self.still_missing(around) {
+                Some(wait) => wait,
+                None => self.start_to_discard(around),
+            };
+        }
         if self.pin.is_none() {
-            let topic = self.configured_topic.clone().unwrap_or_else(|| self.rules.topic.clone());
+            let topic = self.topic();
             let Some(partition) = partition_of(self.event.as_str(), partitions) else {
                 return self.leave(Outcome::Stopped(StopCause::TopicMissing { topic }));
             };
@@ -86,17 +87,22 @@ impl Machine {
         };
         let there = u32::try_from(pin.partition.0).is_ok_and(|p| p < partitions);
         if !there {
-            // Metadata right after a broker's start may lack a topic: believed only when it stays so.
-            self.seems_lost = self.seems_lost.saturating_add(1);
-            if self.seems_lost < LOST_TIMES {
-                let ms = self.broker_backoff.failed();
-                return self.wait(around, ms.max(NOT_VISIBLE_MS), Goal::Connect);
-            }
-            return self
-                .leave(Outcome::Stopped(StopCause::PartitionMissing { topic: pin.topic, partition: pin.partition }));
+            return self.still_missing(around).unwrap_or_else(|| {
+                self.leave(Outcome::Stopped(StopCause::PartitionMissing { topic: pin.topic, partition: pin.partition }))
+            });
         }
         self.state = State::Opening;
         Effect::Open { topic: pin.topic, partition: pin.partition }
+    }
+
+    /// Metadata right after a broker's start may lack a topic: believed only when it stays so. `None`: it has stayed so.
+    fn still_missing(&mut self, around: Around) -> Option<Effect> {
+        self.seems_lost = self.seems_lost.saturating_add(1);
+        if self.seems_lost >= LOST_TIMES {
+            return None;
+        }
+        let ms = self.broker_backoff.failed();
+        Some(self.wait(around, ms.max(NOT_VISIBLE_MS), Goal::Connect))
     }
 
     pub(super) fn opened(&mut self, around: Around, answer: Result<(), BrokerFailure>) -> Effect {

@@ -30,6 +30,7 @@ impl Machine {
         self.pin_is_stored = lease.pin.is_some();
         self.pin = lease.pin;
         self.configured_topic = lease.configured_topic;
+        self.test = lease.test;
         if self.head < self.acked {
             return self.leave(Outcome::Stopped(StopCause::LineBehind { head: self.head, known: self.acked }));
         }
@@ -37,6 +38,9 @@ impl Machine {
             return self.leave(Outcome::Stopped(StopCause::Confused {
                 detail: "the lease has drained entries but no topic".to_owned(),
             }));
+        }
+        if self.has_discarded() {
+            return self.start_to_discard(around);
         }
         self.go(around, Goal::Connect)
     }
@@ -79,6 +83,9 @@ impl Machine {
             return self.wait(around, self.rules.idle_ms, Goal::Drain);
         };
         self.idle_since = None;
+        if self.discarding {
+            return self.discard(around, first, last);
+        }
         let Some(epoch) = self.epoch.filter(|_| !around.stopping) else {
             return self.leave(Outcome::Shutdown);
         };

@@ -122,6 +122,8 @@ struct LeaseAnswer {
     partition: Option<Partition>,
     next_offset: Option<Offset>,
     configured_topic: Option<String>,
+    #[serde(default)]
+    test: bool,
 }
 
 pub(super) fn lease(body: &[u8]) -> Result<Lease, WorkerFailure> {
@@ -152,6 +154,7 @@ pub(super) fn lease(body: &[u8]) -> Result<Lease, WorkerFailure> {
         acked_seq: answer.acked_seq,
         pin,
         configured_topic: answer.configured_topic.filter(|topic| !topic.is_empty()),
+        test: answer.test,
     })
 }
 
@@ -255,6 +258,15 @@ mod tests {
             assert!(matches!(drained(&event, body.as_bytes()), Err(WorkerFailure::BadAnswer { .. })), "{body}");
         }
         assert!(events(br#"{"events":[{"event":"Not An Id"}]}"#).is_err());
+    }
+
+    #[test]
+    fn an_event_is_real_unless_the_lease_says_that_it_is_a_test() {
+        let answer = |more: &str| {
+            let body = format!(r#"{{"epoch":1,"lease_ms":10000,"head":0,"drained_seq":0,"acked_seq":0{more}}}"#);
+            lease(body.as_bytes()).unwrap().test
+        };
+        assert_eq!([answer(""), answer(r#","test":false"#), answer(r#","test":true"#)], [false, false, true]);
     }
 
     #[test]

@@ -108,7 +108,8 @@ fn act(line: &mut Line, now: u64, call: &str, body: &Value) -> Result<Option<Str
             let answer = json!({
                 "epoch": lease.epoch, "lease_ms": lease.lease_ms, "head": lease.head, "drained_seq": lease.drained_seq,
                 "acked_seq": lease.acked_seq, "topic": pin.map(|p| &p.topic), "partition": pin.map(|p| p.partition),
-                "next_offset": pin.map(|p| p.next_offset), "configured_topic": lease.configured_topic
+                "next_offset": pin.map(|p| p.next_offset), "configured_topic": lease.configured_topic,
+                "test": lease.test
             });
             Ok(Some(answer.to_string()))
         }

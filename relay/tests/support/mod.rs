@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 pub mod http;
+pub mod script;
 
 use ropeline_relay::entry::Entry;
 use ropeline_relay::machine::{
@@ -42,6 +43,7 @@ pub struct Line {
     pub acked: u64,
     pub pin: Option<Pin>,
     pub takes: u64,
+    pub test: bool,
 }
 
 impl Line {
@@ -56,6 +58,7 @@ impl Line {
             acked: 0,
             pin: None,
             takes: 0,
+            test: false,
         }
     }
 
@@ -80,6 +83,7 @@ impl Line {
             acked_seq: Seq(self.acked),
             pin: self.pin.clone(),
             configured_topic: None,
+            test: self.test,
         })
     }
 
