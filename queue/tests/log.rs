@@ -14,6 +14,8 @@ struct Log {
     line: Line,
     rows: MemoryLine,
     now: u64,
+    /// Rows of the relay written so far.
+    written: u64,
 }
 
 type Refused = LogError<common::StoreFailed>;
@@ -28,7 +30,7 @@ impl Log {
             ..Settings::defaults(&demo())
         };
         let rows = MemoryLine::new(settings);
-        let mut log = Self { line: rows.restore(UnixMillis(START)), rows, now: START };
+        let mut log = Self { line: rows.restore(UnixMillis(START)), rows, now: START, written: 0 };
         log.admit(1, admissions);
         log
     }
@@ -49,7 +51,7 @@ impl Log {
     fn keep<T>(&mut self, step: Result<Step<T>, Refused>) -> Result<T, Refused> {
         let before = self.rows.relay.clone();
         let step = step?;
-        assert!(step.changes.iter().any(|change| matches!(change, Change::Relay(_))));
+        self.written += u64::from(step.changes.iter().any(|change| matches!(change, Change::Relay(_))));
         self.rows.commit(&step.changes, Write::Works).unwrap();
         let RelayRow { epoch, drained, acked, next_offset, target, .. } = &self.rows.relay;
         assert!(acked <= drained && *drained <= self.rows.head.seq);
@@ -118,8 +120,9 @@ fn while_a_lease_lasts_no_other_relay_gets_it() {
     assert_eq!((first.topic, first.partition, first.next_offset), (None, None, None));
     assert_eq!(first.configured_topic.as_deref(), Some("sale"));
     log.now += LEASE_MS - 1;
-    log.restart();
     assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: 1 }));
+    log.restart();
+    assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: 5_001 }), "after a restart what was noted counts");
     log.renew(first.epoch).unwrap();
     log.now += LEASE_MS - 1;
     assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: 1 }));
@@ -137,6 +140,36 @@ fn every_call_of_the_relay_renews_its_lease() {
     assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: 2_000 }));
     log.ack(epoch, 3, 103).unwrap();
     assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: LEASE_MS }));
+}
+
+#[test]
+fn a_relay_with_nothing_to_do_costs_a_row_in_five_seconds_and_its_lease_survives_every_crash() {
+    let mut log = Log::with(3);
+    let epoch = log.lease("one").unwrap().epoch;
+    let first = log.drain(&after(epoch, 0)).unwrap();
+    assert_eq!(first.entries.len(), 3);
+    log.ack(epoch, 3, 103).unwrap();
+    let before = log.written;
+    for _ in 0..300 {
+        log.now += 200;
+        assert_eq!(log.drain(&after(epoch, 3)).unwrap().entries.len(), 0);
+        assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: LEASE_MS }));
+        let mut crashed = log.rows.restore(UnixMillis(log.now));
+        let held = crashed.lease::<common::StoreFailed>(UnixMillis(log.now), "two").unwrap_err();
+        let LogError::Held { for_ms } = held else { panic!("{held:?}") };
+        assert!((LEASE_MS..=LEASE_MS + 5_000).contains(&for_ms), "{for_ms}");
+    }
+    let written = log.written - before;
+    assert!((10..=12).contains(&written), "{written} rows in a minute");
+    // What is new is written at once.
+    log.admit(2, 1);
+    let before = log.written;
+    log.drain(&after(epoch, 3)).unwrap();
+    log.ack(epoch, 4, 104).unwrap();
+    log.release(epoch).unwrap();
+    assert_eq!(log.written - before, 3);
+    log.restart();
+    assert_eq!(log.lease("two").unwrap().acked_seq, Seq(4), "a lease that was given back is free at once");
 }
 
 #[test]

@@ -2,6 +2,11 @@
 //!
 //! A relay works under an epoch; taking the lease makes a new one, and an older one is refused at drain and at ack. Entries are
 //! handed out byte for byte as they were written at admission.
+//!
+//! Every call renews the lease, and a relay with nothing to do calls five times a second. So that this is not a row each time, the
+//! row notes a later end than the relay is told, and is written again only when that no longer covers what it is told:
+//! `told end <= RelayRow::lease_until <= told end + 5 s`. Memory knows the end as told; a line that starts again goes by the
+//! row and may hold others off up to 5 s longer, never shorter than was promised.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -12,6 +17,8 @@ use crate::types::{Epoch, Seq, UnixMillis};
 
 /// How long a lease lasts.
 pub const LEASE_MS: u64 = 10_000;
+/// How much later an end the row notes.
+const NOTED_LATER_MS: u64 = 5_000;
 /// The most entries one drain hands out.
 pub const MAX_DRAIN: usize = 500;
 /// The most bytes of entries one drain hands out.
@@ -112,16 +119,11 @@ impl Line {
     pub fn lease<E>(&mut self, now: UnixMillis, relay: &str) -> Result<Step<Lease>, LogError<E>> {
         self.catch_up(now);
         let row = &self.relay;
-        let for_ms = row.lease_until.since(self.head.clk);
+        let for_ms = self.leased_until.since(self.head.clk);
         if for_ms > 0 && row.owner.as_deref().is_some_and(|owner| owner != relay) {
             return Err(LogError::Held { for_ms });
         }
-        let row = RelayRow {
-            epoch: row.epoch.next(),
-            owner: Some(relay.to_owned()),
-            lease_until: self.head.clk.plus(LEASE_MS),
-            ..row.clone()
-        };
+        let row = RelayRow { epoch: row.epoch.next(), owner: Some(relay.to_owned()), ..row.clone() };
         let target = row.target.clone();
         let answer = Lease {
             epoch: row.epoch,
@@ -155,7 +157,7 @@ impl Line {
     pub fn release_lease<E>(&mut self, now: UnixMillis, epoch: Epoch) -> Result<Step<()>, LogError<E>> {
         self.catch_up(now);
         let row = self.leased(epoch)?;
-        Ok(self.keep_relay(RelayRow { owner: None, lease_until: UnixMillis(0), ..row }, ()))
+        Ok(self.keep_relay(RelayRow { owner: None, ..row }, ()))
     }
 
     /// Hands out entries and notes that they are under way.
@@ -213,16 +215,23 @@ impl Line {
         Ok(self.keep_relay(row, ()))
     }
 
-    /// The relay's row under this epoch, its lease renewed.
+    /// The relay's row under this epoch.
     fn leased<E>(&self, epoch: Epoch) -> Result<RelayRow, LogError<E>> {
         if self.relay.epoch != epoch || self.relay.owner.is_none() {
             return Err(LogError::StaleEpoch { epoch });
         }
-        Ok(RelayRow { lease_until: self.head.clk.plus(LEASE_MS), ..self.relay.clone() })
+        Ok(self.relay.clone())
     }
 
+    /// Renews the lease, if there is one; a row only where that or something else must be known after a crash.
     fn keep_relay<T>(&mut self, row: RelayRow, answer: T) -> Step<T> {
-        self.relay = row;
+        let leased = row.owner.is_some();
+        self.leased_until = if leased { self.head.clk.plus(LEASE_MS) } else { UnixMillis(0) };
+        if row == self.relay && self.leased_until <= row.lease_until {
+            return Step { answer, changes: Vec::new() };
+        }
+        let lease_until = if leased { self.leased_until.plus(NOTED_LATER_MS) } else { UnixMillis(0) };
+        self.relay = RelayRow { lease_until, ..row };
         let mut changes = vec![Change::Relay(self.relay.clone())];
         self.seal(&mut changes);
         Step { answer, changes }

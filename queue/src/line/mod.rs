@@ -81,6 +81,8 @@ pub struct Line {
     ready: Ready,
     controller: Controller,
     relay: RelayRow,
+    /// When the relay's lease ends; its row notes a later end, see [`log`].
+    leased_until: UnixMillis,
     hold_until: UnixMillis,
 }
 
@@ -102,6 +104,7 @@ impl Line {
             called: Window::default(),
             ready: Ready::default(),
             controller: Controller::default(),
+            leased_until: relay.lease_until,
             relay,
             hold_until: UnixMillis(0),
         };

@@ -193,7 +193,7 @@ pub struct RelayRow {
     pub epoch: Epoch,
     /// Who holds the lease; none after a release.
     pub owner: Option<String>,
-    /// Until when, by the line's clock.
+    /// Until when at most, by the line's clock: never earlier than what the relay was told.
     pub lease_until: UnixMillis,
     /// The last `seq` that was handed to a relay.
     pub drained: Seq,
