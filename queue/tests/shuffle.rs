@@ -62,11 +62,11 @@ fn positions_are_those_that_independent_programs_compute() {
 #[test]
 fn every_draw_is_a_permutation_and_its_inverse_undoes_it() {
     let base = base_seed();
-    let larger = (0..6).map(|index| {
+    let larger = (0..3).map(|index| {
         let [a, b, ..] = seed_of(base ^ 1, index);
-        300 + u64::from(u16::from_be_bytes([a, b]) % 4_096)
+        200 + u64::from(u16::from_be_bytes([a, b]) % 4_096)
     });
-    for count in (0..=257).chain(larger) {
+    for count in (0..=200).chain(larger) {
         let draw = draw(&seed_of(base, count), count);
         let mut taken = vec![false; count as usize];
         for number in (1..=count).map(Number) {
@@ -121,7 +121,7 @@ fn every_order_of_a_few_is_equally_likely() {
     let base = base_seed();
     for count in 2..=4 {
         let mut orders = std::collections::BTreeMap::new();
-        for index in 0..6_000 {
+        for index in 0..4_000 {
             let draw = draw(&seed_of(base, index), count);
             let order: Vec<u64> = (1..=count).map(|number| draw.position(Number(number)).get()).collect();
             *orders.entry(order).or_insert(0) += 1;
@@ -140,7 +140,7 @@ fn every_number_gets_every_position_equally_often() {
     for count in [5, 7, 16, 17] {
         for number in [1, 2, count] {
             let mut counts = vec![0; count as usize];
-            for index in 0..2_000 {
+            for index in 0..1_000 {
                 let position = draw(&seed_of(base, index), count).position(Number(number));
                 counts[position.get() as usize - 1] += 1;
             }
