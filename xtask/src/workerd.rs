@@ -21,6 +21,9 @@ use crate::tools::Tools;
 /// How long a start may take; compiling the module is part of it.
 const START: Duration = Duration::from_secs(60);
 
+/// The name of [`WorkerdOptions::before`] among the modules.
+const BEFORE: &str = "before.js";
+
 /// A Durable Object namespace: the name of its binding and its class.
 pub type Namespace = (&'static str, &'static str);
 
@@ -40,6 +43,8 @@ pub struct WorkerdOptions {
     pub state_dir: PathBuf,
     /// Directory with `index.js` and `index_bg.wasm`.
     pub bundle: PathBuf,
+    /// A module that stands before the bundle's and imports it as `./index.js`; how tests put doubles around it.
+    pub before: Option<PathBuf>,
     /// Durable Objects.
     pub namespaces: Vec<Namespace>,
     /// Variables of the Worker.
@@ -59,6 +64,7 @@ impl WorkerdOptions {
             port,
             state_dir: state_dir.into(),
             bundle: paths::worker_bundle(),
+            before: None,
             namespaces: PRODUCT.to_vec(),
             vars: vec![
                 var("ROPELINE_ISSUER", format!("http://localhost:{port}")),
@@ -76,6 +82,7 @@ impl WorkerdOptions {
             port,
             state_dir: state_dir.into(),
             bundle: paths::bench_bundle(),
+            before: None,
             namespaces: CEILINGS.to_vec(),
             vars: Vec::new(),
             secrets: Vec::new(),
@@ -230,6 +237,9 @@ fn write_configuration(options: &WorkerdOptions) -> Result<()> {
         let from = options.bundle.join(file);
         std::fs::copy(&from, bundle.join(file)).with_context(|| format!("no bundle at {}", from.display()))?;
     }
+    if let Some(before) = &options.before {
+        std::fs::copy(before, bundle.join(BEFORE)).with_context(|| format!("no module at {}", before.display()))?;
+    }
     let bindings = dir.join("bindings");
     if !bindings.is_dir() {
         std::fs::DirBuilder::new().mode(0o700).create(&bindings)?;
@@ -253,6 +263,11 @@ fn configuration(options: &WorkerdOptions, data: &Path) -> Result<String> {
     for (name, _) in options.vars.iter().chain(&options.secrets) {
         writeln!(bindings, "    (name = \"{name}\", text = embed \"bindings/{name}\"),")?;
     }
+    // The first module is the one that is run.
+    let before = options
+        .before
+        .as_ref()
+        .map_or_else(String::new, |_| format!("    (name = \"{BEFORE}\", esModule = embed \"bundle/{BEFORE}\"),\n"));
     let port = options.port;
     let date = compatibility_date()?;
     let data = data.display();
@@ -270,7 +285,7 @@ const config :Workerd.Config = (
 
 const worker :Workerd.Worker = (
   modules = [
-    (name = "index.js", esModule = embed "bundle/index.js"),
+{before}    (name = "index.js", esModule = embed "bundle/index.js"),
     (name = "index_bg.wasm", wasm = embed "bundle/index_bg.wasm"),
   ],
   compatibilityDate = "{date}",

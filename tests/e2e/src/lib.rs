@@ -7,12 +7,14 @@
 //! * [`trace`] reads what the line said about every exchange; [`checker`] rebuilds limits and order from that.
 //! * [`order`] holds numbers against the times at which requests were sent and answered.
 //! * [`tokens`] forges tickets and passes with the deployment's keys, and with other ones.
+//! * [`faults`] puts doubles between the Worker and its objects, which fail as told.
 //! * [`seed`] makes random parts repeatable: `ROPELINE_SEED`.
 //!
 //! The tests need what `cargo xtask test e2e` installs and builds. Without it they fail and say so; they are never skipped.
 
 pub mod broker;
 pub mod checker;
+pub mod faults;
 pub mod order;
 pub mod seed;
 pub mod tokens;

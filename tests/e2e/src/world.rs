@@ -40,11 +40,12 @@ pub enum Role {
 #[derive(Debug, Clone)]
 pub struct WorldOptions {
     vars: Vec<(String, String)>,
+    faults: bool,
 }
 
 impl Default for WorldOptions {
     fn default() -> Self {
-        Self { vars: vec![("ROPELINE_TRACE".to_owned(), "true".to_owned())] }
+        Self { vars: vec![("ROPELINE_TRACE".to_owned(), "true".to_owned())], faults: false }
     }
 }
 
@@ -53,6 +54,13 @@ impl WorldOptions {
     #[must_use]
     pub fn var(mut self, name: &str, value: &str) -> Self {
         self.vars.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Puts doubles between the Worker and its objects; see [`crate::faults`].
+    #[must_use]
+    pub fn faults(mut self) -> Self {
+        self.faults = true;
         self
     }
 
@@ -99,6 +107,7 @@ impl World {
         if let Some(bundle) = std::env::var_os("ROPELINE_E2E_BUNDLE") {
             worker.bundle = PathBuf::from(bundle);
         }
+        worker.before = options.faults.then(|| paths::root().join("tests/e2e/faults/shim.js"));
         for (name, value) in &options.vars {
             worker = worker.var(name, value);
         }

@@ -1,0 +1,233 @@
+// Doubles between the Worker and its Durable Objects, for tests only: this module stands before the product's own, `./index.js`,
+// and is in no bundle that is deployed.
+//
+// * Every binding of an object namespace is replaced by a double. It notes each call, and fails as the rules say.
+// * Every object class is wrapped, so that an object can be reset around a command, and its alarm be late, double or lost.
+// * Tests tell rules, and ask what was called, at `POST /__faults` (see `src/faults.rs`).
+//
+// All of it is plain data of this one isolate: nothing is resolved in one request that another one waits for.
+
+import { WorkerEntrypoint } from "cloudflare:workers";
+import Worker, * as product from "./index.js";
+
+const BINDINGS = ["REGISTRY", "LANE", "LINE"];
+// Told to a wrapped object, in a header beside the command.
+const ORDER = "x-fault-order";
+
+const told = { rules: [], calls: [], stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0 };
+
+const realNow = Date.now.bind(Date);
+Date.now = () => realNow() + told.clock;
+
+const nameOf = (text) => {
+  const command = JSON.parse(text);
+  return typeof command === "string" ? command : Object.keys(command)[0];
+};
+
+const fromBase64Url = (text) => atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+const toBase64Url = (text) => btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+// As the product does: commands to lanes in the address, others in the body.
+const request = (binding, text, order) => {
+  const headers = order ? { [ORDER]: order } : {};
+  return binding === "LANE"
+    ? new Request(`http://object/?${toBase64Url(text)}`, { headers })
+    : new Request("http://object/", { method: "POST", body: text, headers });
+};
+
+const textOf = async (input) => {
+  const sent = new Request(input);
+  const query = new URL(sent.url).search.slice(1);
+  return query ? fromBase64Url(query) : await sent.text();
+};
+
+// Reads an answer without using it up.
+const answerOf = async (response) => {
+  const text = response.statusText.startsWith("=") ? response.statusText.slice(1) : await response.clone().text();
+  return { status: response.status, text };
+};
+
+const fail = (message, flags) => {
+  throw Object.assign(new Error(message), flags);
+};
+
+// The first rule that is for this call and not used up.
+const rule = (binding, command, text) => {
+  for (const rule of told.rules) {
+    if (rule.binding !== binding || rule.command !== command || rule.times === 0) continue;
+    if (rule.contains && !text.includes(rule.contains)) continue;
+    if (rule.skip > 0) {
+      rule.skip -= 1;
+      continue;
+    }
+    rule.times -= 1;
+    return rule.fault;
+  }
+  return { kind: "none" };
+};
+
+class Stub {
+  constructor(binding, name, real) {
+    Object.assign(this, { binding, name, real, id: ++told.stubs, broken: false });
+  }
+
+  async fetch(input) {
+    // As the platform's: once it has failed, a stub goes on failing.
+    if (this.broken) fail("this stub is broken", {});
+    const text = await textOf(input);
+    const command = nameOf(text);
+    const fault = rule(this.binding, command, text);
+    const call = {
+      binding: this.binding, object: this.name, stub: this.id, command, text, fault: fault.kind, at: realNow(), answer: null,
+    };
+    told.calls.push(call);
+    const real = async (order) => {
+      const response = await this.real.fetch(request(this.binding, text, order));
+      call.answer = await answerOf(response);
+      return response;
+    };
+    try {
+      return await this.faulty(fault, real, call);
+    } catch (error) {
+      this.broken = true;
+      call.error = { message: error.message, overloaded: !!error.overloaded, retryable: !!error.retryable };
+      throw error;
+    }
+  }
+
+  async faulty(fault, real, call) {
+    switch (fault.kind) {
+      case "none":
+        return await real();
+      case "throw":
+        if (fault.after_ms > 0) await scheduler.wait(fault.after_ms);
+        return fail("the double was told to fail", fault);
+      case "lost": {
+        await real();
+        return fail("Network connection lost.", fault);
+      }
+      case "reset_before":
+      case "reset_after":
+        return await real(fault.kind);
+      case "hang":
+        return await new Promise(() => {});
+      case "delay":
+        await scheduler.wait(fault.ms);
+        return await real();
+      case "hold_before":
+        await released(fault.name);
+        return await real();
+      case "hold_after": {
+        const response = await real();
+        await released(fault.name);
+        return response;
+      }
+      case "answer":
+        return fault.in_status
+          ? new Response(null, { status: fault.status, statusText: fault.text })
+          : new Response(fault.text, { status: fault.status });
+      case "old": {
+        // What the object answered to the last such command that it did answer.
+        const same = (old) =>
+          old !== call && old.answer && old.binding === call.binding && old.object === call.object && old.command === call.command;
+        const old = told.calls.findLast(same);
+        return new Response(old.answer.text, { status: old.answer.status });
+      }
+      default:
+        return fail(`no such fault: ${fault.kind}`, {});
+    }
+  }
+}
+
+const released = async (name) => {
+  while (!told.released.has(name)) await scheduler.wait(10);
+};
+
+const doubles = new Map();
+
+const double = (binding, real) => ({
+  idFromName: (name) => real.idFromName(name),
+  get: (id, options) => new Stub(binding, id.name, real.get(id, options)),
+});
+
+const withDoubles = (env) => {
+  const wrapped = { ...env };
+  for (const binding of BINDINGS) {
+    if (!doubles.has(binding)) doubles.set(binding, double(binding, env[binding]));
+    wrapped[binding] = doubles.get(binding);
+  }
+  return wrapped;
+};
+
+const faulty = (Real) =>
+  class {
+    constructor(state, env) {
+      this.state = state;
+      this.real = new Real(state, withDoubles(env));
+    }
+
+    async fetch(request) {
+      const order = request.headers.get(ORDER);
+      if (order === "reset_before") this.state.abort("the code of this object was updated");
+      if (order === "ring") {
+        await this.real.alarm();
+        return new Response("rung");
+      }
+      const response = await this.real.fetch(request);
+      if (order === "reset_after") {
+        await this.state.storage.sync();
+        this.state.abort("the code of this object was updated");
+      }
+      return response;
+    }
+
+    async alarm() {
+      told.rung += 1;
+      if (told.alarms === "never") return;
+      await this.real.alarm();
+      if (told.alarms === "twice") await this.real.alarm();
+    }
+  };
+
+export const Registry = faulty(product.Registry);
+export const Lane = faulty(product.Lane);
+export const Line = faulty(product.Line);
+
+// What a test tells and asks.
+const ops = {
+  rule: ({ rule }) => void told.rules.push(rule),
+  calls: () => ({ calls: told.calls, rung: told.rung }),
+  forget: () => void Object.assign(told, { rules: [], calls: [], alarms: "on", rung: 0 }),
+  release: ({ name }) => void told.released.add(name),
+  alarms: ({ mode }) => void (told.alarms = mode),
+  clock: ({ ms }) => void (told.clock = ms),
+  // A command as some other version of the Worker sends it.
+  send: async ({ binding, object, text }, env) => {
+    const stub = env[binding].get(env[binding].idFromName(object));
+    return await answerOf(await stub.fetch(request(binding, text)));
+  },
+  // The alarm of an object, now.
+  ring: async ({ binding, object }, env) => {
+    const stub = env[binding].get(env[binding].idFromName(object));
+    await (await stub.fetch(request(binding, "null", "ring"))).text();
+  },
+  // What a deploy does to an object.
+  reset: async ({ binding, object }, env) => {
+    const stub = env[binding].get(env[binding].idFromName(object));
+    try {
+      await stub.fetch(request(binding, "null", "reset_before"));
+    } catch (error) {
+      return { message: error.message, retryable: !!error.retryable, overloaded: !!error.overloaded };
+    }
+  },
+};
+
+export default class extends WorkerEntrypoint {
+  async fetch(request) {
+    if (new URL(request.url).pathname === "/__faults") {
+      const told = await request.json();
+      return Response.json((await ops[told.op](told, this.env)) ?? null);
+    }
+    return await new Worker(this.ctx, withDoubles(this.env)).fetch(request);
+  }
+}
