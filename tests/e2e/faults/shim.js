@@ -14,7 +14,7 @@ const BINDINGS = ["REGISTRY", "LANE", "LINE"];
 // Told to a wrapped object, in a header beside the command.
 const ORDER = "x-fault-order";
 
-const told = { rules: [], calls: [], stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0 };
+const told = { rules: [], calls: [], shapes: {}, stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0 };
 
 const realNow = Date.now.bind(Date);
 Date.now = () => realNow() + told.clock;
@@ -45,6 +45,14 @@ const textOf = async (input) => {
 const answerOf = async (response) => {
   const text = response.statusText.startsWith("=") ? response.statusText.slice(1) : await response.clone().text();
   return { status: response.status, text };
+};
+
+// Only what is in the shape: what an object that does not know the rest answers.
+const pruned = (value, shape) => {
+  if (Array.isArray(value) && Array.isArray(shape)) return value.map((item) => pruned(item, shape[0]));
+  if (value === null || shape === null || typeof value !== "object" || typeof shape !== "object") return value;
+  const known = Object.keys(value).filter((name) => name in shape);
+  return Object.fromEntries(known.map((name) => [name, pruned(value[name], shape[name])]));
 };
 
 const fail = (message, flags) => {
@@ -84,7 +92,9 @@ class Stub {
     const real = async (order) => {
       const response = await this.real.fetch(request(this.binding, text, order));
       call.answer = await answerOf(response);
-      return response;
+      const shape = told.shapes[`${this.binding} ${call.command}`];
+      if (shape === undefined || response.status !== 200) return response;
+      return new Response(JSON.stringify(pruned(JSON.parse(call.answer.text), shape)));
     };
     try {
       return await this.faulty(fault, real, call);
@@ -199,6 +209,7 @@ const ops = {
   calls: () => ({ calls: told.calls, rung: told.rung }),
   forget: () => void Object.assign(told, { rules: [], calls: [], alarms: "on", rung: 0 }),
   release: ({ name }) => void told.released.add(name),
+  shapes: ({ shapes }) => void (told.shapes = shapes),
   alarms: ({ mode }) => void (told.alarms = mode),
   clock: ({ ms }) => void (told.clock = ms),
   // A command as some other version of the Worker sends it.

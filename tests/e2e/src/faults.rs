@@ -14,6 +14,8 @@
 //! # }
 //! ```
 
+use std::collections::BTreeMap;
+
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -210,6 +212,12 @@ impl World {
     /// Lets go whatever is held by this name, for good.
     pub async fn release(&self, name: &str) {
         self.tell(&json!({"op": "release", "name": name})).await;
+    }
+
+    /// From now on no answer has more than these shapes, by `BINDING command`: as if the objects were of the version that they
+    /// are from.
+    pub async fn answer_as(&self, shapes: &BTreeMap<String, Value>) {
+        self.tell(&json!({"op": "shapes", "shapes": shapes})).await;
     }
 
     /// Every call since [`World::forget_faults`], in the order in which they came.

@@ -4,6 +4,8 @@
 mod answers;
 mod deploy;
 mod overload;
+mod versions;
+mod walk;
 
 use ropeline_e2e::faults::Call;
 use ropeline_e2e::{Answer, Visitor, World, WorldOptions, assert_problem, json};
