@@ -1,8 +1,10 @@
 //! Durable Objects that fail in every way the platform knows, on the real runtime with doubles in between: what the visitor
 //! sees, what the line has afterwards, and how often whom was asked.
 
+mod alarms;
 mod answers;
 mod deploy;
+mod hangup;
 mod overload;
 mod versions;
 mod walk;
