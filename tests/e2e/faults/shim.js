@@ -14,7 +14,7 @@ const BINDINGS = ["REGISTRY", "LANE", "LINE"];
 // Told to a wrapped object, in a header beside the command.
 const ORDER = "x-fault-order";
 
-const told = { rules: [], calls: [], shapes: {}, stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0 };
+const told = { rules: [], calls: [], shapes: {}, flooded: {}, stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0 };
 
 const realNow = Date.now.bind(Date);
 Date.now = () => realNow() + told.clock;
@@ -206,12 +206,26 @@ export const Line = faulty(product.Line);
 // What a test tells and asks.
 const ops = {
   rule: ({ rule }) => void told.rules.push(rule),
-  calls: () => ({ calls: told.calls, rung: told.rung }),
+  calls: () => told.calls,
+  count: ({ binding, command }) => told.calls.filter((call) => call.binding === binding && call.command === command).length,
+  rung: () => told.rung,
   forget: () => void Object.assign(told, { rules: [], calls: [], alarms: "on", rung: 0 }),
   release: ({ name }) => void told.released.add(name),
   shapes: ({ shapes }) => void (told.shapes = shapes),
   alarms: ({ mode }) => void (told.alarms = mode),
   clock: ({ ms }) => void (told.clock = ms),
+  // So many visitors of a lane at once, and how many answers of which status there are so far.
+  flood: async ({ object, count }, env) => {
+    told.flooded = {};
+    const enter = async (index) => {
+      const sub = toBase64Url(String.fromCharCode(index >> 8, index & 255).padEnd(16, "f"));
+      const text = JSON.stringify({ enter: { sub, lanes: 1, claim: false, again: false } });
+      const response = await env.LANE.get(env.LANE.idFromName(object)).fetch(request("LANE", text));
+      told.flooded[response.status] = (told.flooded[response.status] ?? 0) + 1;
+    };
+    await Promise.all(Array.from({ length: count }, (_, index) => enter(index)));
+  },
+  flooded: () => told.flooded,
   // A command as some other version of the Worker sends it.
   send: async ({ binding, object, text }, env) => {
     const stub = env[binding].get(env[binding].idFromName(object));

@@ -225,8 +225,7 @@ impl World {
     /// # Panics
     /// When the double's answer cannot be read.
     pub async fn all_calls(&self) -> Vec<Call> {
-        let mut told = self.tell(&json!({"op": "calls"})).await;
-        serde_json::from_value(told["calls"].take()).expect("calls")
+        serde_json::from_value(self.tell(&json!({"op": "calls"})).await).expect("calls")
     }
 
     /// The calls of one command.
@@ -236,12 +235,22 @@ impl World {
         calls
     }
 
+    /// So many visitors enter through this lane at the same moment; comes back when all are answered.
+    pub async fn flood(&self, lane: &str, count: u32) {
+        self.tell(&json!({"op": "flood", "object": lane, "count": count})).await;
+    }
+
+    /// How many of the flood have been answered so far, by status.
+    pub async fn flooded(&self) -> Value {
+        self.tell(&json!({"op": "flooded"})).await
+    }
+
     /// How many alarms the runtime has rung, whether they reached their objects or not.
     ///
     /// # Panics
     /// When the double's answer cannot be read.
     pub async fn alarms_rung(&self) -> u64 {
-        self.tell(&json!({"op": "calls"})).await["rung"].as_u64().expect("a count")
+        self.tell(&json!({"op": "rung"})).await.as_u64().expect("a count")
     }
 
     /// What becomes of alarms.

@@ -3,6 +3,7 @@
 
 mod alarms;
 mod answers;
+mod clocks;
 mod deploy;
 mod hangup;
 mod overload;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ropeline_e2e::faults::{Fault, Rule};
-use ropeline_e2e::{Answer, Value};
+use ropeline_e2e::{Answer, Value, json};
 
 use super::{EVENT, assert_come_back, assert_line, assert_repeats, crowd, enter, numbering, world};
 
@@ -122,4 +122,26 @@ async fn polls_go_on_with_the_last_board_while_lane_or_line_is_overloaded() {
     assert_come_back(&visitor.status().await.unwrap());
     assert_eq!(world.calls("LANE", "board").await.len(), 1);
     assert_eq!(visitor.status().await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_lane_turns_newcomers_away_at_once_and_keeps_those_it_has() {
+    let world = world().await;
+    world.fault(Rule::line("exchange", Fault::HoldBefore { name: "full" })).await;
+    let lane = format!("{EVENT}:0");
+    let mut late = world.visitor(EVENT);
+    tokio::join!(world.flood(&lane, 4_020), async {
+        let until = Instant::now() + Duration::from_secs(4);
+        while world.flooded().await["503"] != 20 {
+            assert!(Instant::now() < until, "4,000 wait, and 20 are turned away: {}", world.flooded().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let began = Instant::now();
+        assert_come_back(&enter(&mut late).await);
+        assert!(began.elapsed() < Duration::from_millis(900), "told at once: {:?}", began.elapsed());
+        world.release("full").await;
+    });
+    assert_eq!(world.flooded().await, json!({"200": 4_000, "503": 20}));
+    assert_eq!(late.must_enter().await, 4_001);
+    assert_line(&world, 4_001, 0).await;
 }
