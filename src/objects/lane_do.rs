@@ -288,8 +288,8 @@ impl Inner {
                     return;
                 }
             }
-            // Paced under load; the first exchange after a rest goes at once.
-            let pause = f64::from(self.lanes.get()) * 1_000.0 / EXCHANGES_PER_SECOND - (now_ms() - began);
+            // Paced under load; the first exchange after a rest goes at once. A clock that stepped back lengthens no pause.
+            let pause = f64::from(self.lanes.get()) * 1_000.0 / EXCHANGES_PER_SECOND - (now_ms() - began).max(0.0);
             if pause >= 1.0 {
                 Delay::from(Duration::from_millis(pause as u64)).await;
             }
@@ -404,9 +404,11 @@ impl Inner {
     async fn board(&self) -> Result<Board, Refused> {
         let event = self.with(|memory| memory.event.clone())?;
         let (now, copy) = (now_ms(), self.board.borrow().clone());
-        let others = now - self.refreshing.get() < BOARD_USABLE_MS;
+        // After a step back of the clock what is of the future is old.
+        let within = |since: f64, bound: f64| (0.0..bound).contains(&(now - since));
+        let others = within(self.refreshing.get(), BOARD_USABLE_MS);
         if let Some((at, board)) = copy
-            && now - at < if others { BOARD_USABLE_MS } else { BOARD_FRESH_MS }
+            && within(at, if others { BOARD_USABLE_MS } else { BOARD_FRESH_MS })
         {
             return Ok(board);
         }
