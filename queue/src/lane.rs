@@ -281,9 +281,7 @@ impl Lane {
     /// nothing.
     pub fn reply(&mut self, reply: &ExchangeReply) -> LaneStep {
         self.saw(&reply.board);
-        // Lines of an earlier version do not say what they answer.
-        let names = |exchange: &Exchange| reply.inc == 0 || (reply.inc, reply.k) == (exchange.inc, exchange.k);
-        if !self.flight.as_ref().is_some_and(|flight| names(&flight.exchange)) {
+        if !self.flight.as_ref().is_some_and(|flight| reply.answers(&flight.exchange)) {
             return LaneStep::default();
         }
         let Some(Flight { exchange, mut batch }) = self.flight.take() else {

@@ -176,6 +176,14 @@ pub struct ExchangeReply {
     pub board: Board,
 }
 
+impl ExchangeReply {
+    /// Whether this is the answer to `exchange`. Lines of an earlier version do not say what they answer.
+    #[must_use]
+    pub fn answers(&self, exchange: &Exchange) -> bool {
+        self.inc == 0 || (self.inc, self.k) == (exchange.inc, exchange.k)
+    }
+}
+
 /// Why nobody is called at the moment although there may be room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -303,14 +303,15 @@ impl Inner {
             lane_store::apply(&self.state, changes)?;
         }
         let Some(event) = self.memory.borrow().as_ref().map(|memory| memory.event.clone()) else { return Ok(false) };
-        let command = LineCommand::Exchange(exchange);
+        let command = LineCommand::Exchange(exchange.clone());
         for attempt in 0_u32.. {
             let line = Address::line(event.as_str());
             let error = match call_once::<ExchangeReply>(&self.env, line, &command, EXCHANGE_BOUND).await {
-                Ok(reply) => {
+                Ok(reply) if reply.answers(&exchange) => {
                     self.settle(&reply)?;
                     return Ok(true);
                 }
+                Ok(_) => CallError::Unavailable("the answer to another exchange".to_owned()),
                 Err(error) => error,
             };
             let pause = match error {

@@ -14,7 +14,7 @@ const BINDINGS = ["REGISTRY", "LANE", "LINE"];
 // Told to a wrapped object, in a header beside the command.
 const ORDER = "x-fault-order";
 
-const told = { rules: [], calls: [], shapes: {}, flooded: {}, stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0 };
+const told = { rules: [], calls: [], last: {}, shapes: {}, flooded: {}, stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0 };
 
 const realNow = Date.now.bind(Date);
 Date.now = () => realNow() + told.clock;
@@ -92,6 +92,7 @@ class Stub {
     const real = async (order) => {
       const response = await this.real.fetch(request(this.binding, text, order));
       call.answer = await answerOf(response);
+      told.last[call.command + call.object] = call.answer;
       const shape = told.shapes[`${this.binding} ${call.command}`];
       if (shape === undefined || response.status !== 200) return response;
       return new Response(JSON.stringify(pruned(JSON.parse(call.answer.text), shape)));
@@ -137,11 +138,8 @@ class Stub {
           ? new Response(null, { status: fault.status, statusText: fault.text })
           : new Response(fault.text, { status: fault.status });
       case "old": {
-        // What the object answered to the last such command that it did answer.
-        const same = (old) =>
-          old !== call && old.answer && old.binding === call.binding && old.object === call.object && old.command === call.command;
-        const old = told.calls.findLast(same);
-        return new Response(old.answer.text, { status: old.answer.status });
+        const { status, text } = told.last[call.command + call.object];
+        return new Response(text, { status });
       }
       default:
         return fail(`no such fault: ${fault.kind}`, {});

@@ -132,3 +132,33 @@ async fn workers_go_on_for_a_minute_without_a_registry() {
     assert_eq!(enter(&mut visitor).await.status, 200);
     assert_eq!(visitor.place["number"], json!(1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_another_exchange_is_not_listened_to() {
+    let world = world().await;
+    assert_eq!(world.visitor(EVENT).must_enter().await, 1);
+    // The range of the first batch once more, as the answer to the second.
+    world.fault(Rule::line("exchange", Fault::Old).times(2)).await;
+    let mut second = world.visitor(EVENT);
+    let began = Instant::now();
+    assert_eq!(enter(&mut second).await.status, 201);
+    assert_eq!(second.number(), 2);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let sent = numbering(&world).await;
+    assert_eq!(sent.iter().map(|call| call.fault.as_str()).collect::<Vec<_>>(), ["none", "old", "old", "none"]);
+    assert_repeats(&sent[1..], 3);
+    assert_line(&world, 2, 0).await;
+
+    // Nothing but such answers: the visitor is told in time, and the place is there as soon as the line is heard.
+    world.forget_faults().await;
+    world.fault(Rule::line("exchange", Fault::Old).times(1_000)).await;
+    let mut third = world.visitor(EVENT);
+    let began = Instant::now();
+    assert_come_back(&enter(&mut third).await);
+    assert!(began.elapsed() < Duration::from_millis(8_500), "{:?}", began.elapsed());
+    let sent = world.calls("LINE", "exchange").await.len();
+    assert!(sent < 20, "{sent} exchanges: a pause grows with each");
+    world.forget_faults().await;
+    assert_eq!(third.must_enter().await, 3);
+    assert_line(&world, 3, 0).await;
+}
