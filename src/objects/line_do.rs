@@ -347,10 +347,12 @@ impl Inner {
     /// Sees that the alarm is set for what is due next. It is set in this very turn, so that it is stored together with the change
     /// it follows.
     fn keep_armed(&self) -> Result<(), SqlError> {
+        let now = worker::js_sys::Date::now();
         let due = self.with(|line, _| Ok::<_, SqlError>(line.next_due()))?.flatten();
-        let again = self.untold()?.map(|_| worker::js_sys::Date::now() + TELL_AGAIN_MS);
+        let again = self.untold()?.map(|_| now + TELL_AGAIN_MS);
         let wanted = due.map(|due| due.get() as f64).into_iter().chain(again).reduce(f64::min);
-        match (wanted, self.armed.get()) {
+        // One that should have rung by now is late, or will never ring.
+        match (wanted, self.armed.get().filter(|armed| *armed > now)) {
             (Some(wanted), None) => self.arm(wanted),
             (Some(wanted), Some(armed)) if wanted < armed => self.arm(wanted),
             _ => Ok(()),

@@ -80,6 +80,19 @@ async fn without_alarms_a_line_that_starts_anew_tells_the_registry_at_its_next_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_that_was_lost_is_set_again_by_the_next_command() {
+    let world = world().await;
+    world.alarms(Alarms::Never).await;
+    admitted_while_the_registry_is_away(&world, 2).await;
+    until("the alarm was due", Duration::from_secs(4), async || world.alarms_rung().await > 0).await;
+    world.alarms(Alarms::On).await;
+    // It cannot be told by this command either; after that nobody comes.
+    world.stats(EVENT).await;
+    until("the registry knows", Duration::from_secs(5), async || is_busy(&world).await).await;
+    assert!(world.alarms_rung().await >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn settings_the_registry_has_not_heard_of_are_told_again() {
     let world = world().await;
     world.fault(Rule::registry("tell", Fault::BROKEN).times(2)).await;
