@@ -37,6 +37,16 @@ pub fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A time as the settings want it, from milliseconds since 1970.
+///
+/// # Panics
+/// When the year is beyond all years.
+#[must_use]
+pub fn rfc3339(ms: u64) -> String {
+    let time = i64::try_from(ms).ok().and_then(chrono::DateTime::from_timestamp_millis).expect("a time");
+    time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
 /// Fails the test when `work` is not done in time: no test may hang.
 ///
 /// # Panics

@@ -5,6 +5,7 @@ mod alarms;
 mod answers;
 mod clocks;
 mod deploy;
+mod events;
 mod hangup;
 mod overload;
 mod versions;

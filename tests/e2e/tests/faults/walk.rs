@@ -19,7 +19,7 @@ async fn relay(world: &World, path: &str, more: Value, status: u16) -> Value {
 /// Needs a world without events; leaves it with a purged one.
 pub async fn walk(world: &World) {
     let event = format!("/queue/admin/events/{EVENT}");
-    let limits = json!({"lanes": 1, "total_active_users": 2, "new_users_per_minute": 60, "max_line_length": 6});
+    let limits = json!({"lanes": 1, "total_active_users": 2, "new_users_per_minute": 6_000, "max_line_length": 6});
     call(world, Role::Admin, Method::PUT, &event, limits, 201).await;
     call(world, Role::Admin, Method::PATCH, &event, json!({"message": "soon"}), 200).await;
     let unchanged = [("authorization", format!("Bearer {}", world.keys.admin)), ("if-match", "\"77\"".to_owned())];
