@@ -55,6 +55,15 @@ const pruned = (value, shape) => {
   return Object.fromEntries(known.map((name) => [name, pruned(value[name], shape[name])]));
 };
 
+// The storage of an object as statements that make it again.
+const dump = (sql) => {
+  const tables = [...sql.exec("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")];
+  const literal = (value) => (typeof value === "string" ? `'${value.replaceAll("'", "''")}'` : String(value));
+  const rows = ({ name }) =>
+    [...sql.exec(`SELECT * FROM ${name}`).raw()].map((row) => `INSERT INTO ${name} VALUES (${row.map(literal).join(", ")})`);
+  return tables.flatMap((table) => [table.sql, ...rows(table)]);
+};
+
 const fail = (message, flags) => {
   throw Object.assign(new Error(message), flags);
 };
@@ -181,6 +190,11 @@ const faulty = (Real) =>
         await this.real.alarm();
         return new Response("rung");
       }
+      if (order === "dump") return Response.json(dump(this.state.storage.sql));
+      if (order === "load") {
+        for (const statement of await request.json()) this.state.storage.sql.exec(statement);
+        return new Response("loaded");
+      }
       const response = await this.real.fetch(request);
       if (order === "reset_after") {
         await this.state.storage.sync();
@@ -233,6 +247,16 @@ const ops = {
   ring: async ({ binding, object }, env) => {
     const stub = env[binding].get(env[binding].idFromName(object));
     await (await stub.fetch(request(binding, "null", "ring"))).text();
+  },
+  // What an object has stored, as SQL; and an object that has that stored, made from it.
+  dump: async ({ binding, object }, env) => {
+    const stub = env[binding].get(env[binding].idFromName(object));
+    return await (await stub.fetch(request(binding, "null", "dump"))).json();
+  },
+  load: async ({ binding, object, statements }, env) => {
+    const stub = env[binding].get(env[binding].idFromName(object));
+    const headers = { [ORDER]: "load" };
+    await (await stub.fetch("http://object/", { method: "POST", body: JSON.stringify(statements), headers })).text();
   },
   // What a deploy does to an object.
   reset: async ({ binding, object }, env) => {

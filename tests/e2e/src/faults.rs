@@ -273,6 +273,20 @@ impl World {
         self.tell(&json!({"op": "reset", "binding": binding, "object": object})).await
     }
 
+    /// What an object has stored, as SQL statements.
+    ///
+    /// # Panics
+    /// When the double's answer cannot be read.
+    pub async fn dump(&self, binding: &str, object: &str) -> Vec<String> {
+        let told = self.tell(&json!({"op": "dump", "binding": binding, "object": object})).await;
+        serde_json::from_value(told).expect("statements")
+    }
+
+    /// Runs the statements of a dump in the storage of an object that has none.
+    pub async fn load(&self, binding: &str, object: &str, statements: &[String]) {
+        self.tell(&json!({"op": "load", "binding": binding, "object": object, "statements": statements})).await;
+    }
+
     /// Sends a command to an object as it stands here.
     ///
     /// # Panics

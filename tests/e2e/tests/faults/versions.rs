@@ -1,7 +1,7 @@
 //! Old and new code meet during a deploy: the messages of an earlier version, as they went over the wire, are understood, and
 //! what this version says is what that version understands.
 //!
-//! `faults/golden/*.json` hold every call of [`walk`] between Worker and objects of a version, made by
+//! `faults/golden/*.messages.json` hold every call of [`walk`] between Worker and objects of a version, made by
 //! `ROPELINE_GOLDEN=FILE cargo test -p ropeline-e2e --test faults golden`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,8 +51,9 @@ fn golden() -> Vec<(String, Vec<Golden>)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("faults/golden");
     let files = std::fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     let versions: Vec<_> = files
-        .map(|file| {
-            let path = file.expect("a file").path();
+        .map(|file| file.expect("a file").path())
+        .filter(|path| path.to_string_lossy().ends_with(".messages.json"))
+        .map(|path| {
             let text = std::fs::read_to_string(&path).expect("golden messages");
             let calls = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), calls)
