@@ -1,4 +1,7 @@
 //! Who hangs up in the middle of an exchange takes nobody's answer with it.
+//!
+//! workerd ends the Worker's side of a request whose client is gone, and lets the object's side run on. So it holds here even where
+//! the visitor's own request drives the exchange, and this test cannot tell that from an object that drives it itself.
 
 use std::time::Duration;
 
