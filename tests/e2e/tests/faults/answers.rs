@@ -8,7 +8,12 @@ use ropeline_e2e::json;
 use super::{EVENT, assert_come_back, assert_line, assert_repeats, enter, numbering, world};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lane_that_never_answers_costs_its_visitor_ten_seconds() {
+async fn objects_that_never_answer_cost_their_visitors_a_bounded_wait() {
+    tokio::join!(a_lane_that_never_answers(), a_line_that_never_answers());
+}
+
+/// Costs ten seconds.
+async fn a_lane_that_never_answers() {
     let world = world().await;
     world.fault(Rule::lane("enter", Fault::Hang)).await;
     let mut visitor = world.visitor(EVENT);
@@ -20,8 +25,8 @@ async fn a_lane_that_never_answers_costs_its_visitor_ten_seconds() {
     assert_eq!(visitor.must_enter().await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_line_that_never_answers_costs_a_visitor_at_most_eight_seconds() {
+/// Costs at most eight seconds: the lane knows who waits.
+async fn a_line_that_never_answers() {
     let world = world().await;
     world.fault(Rule::line("exchange", Fault::Hang).times(2)).await;
     let mut first = world.visitor(EVENT);
