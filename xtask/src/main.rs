@@ -27,6 +27,8 @@ enum Command {
     Test(xtask::test::Options),
     /// Measure enter and status beside the ceilings of the platform, on this machine
     Bench(xtask::bench::Options),
+    /// Hold the promises against the real runtime, under load, with `kill -9` at random
+    Soak(xtask::soak::Options),
     /// Print fresh secrets for a deployment (wrangler secret put)
     Keys,
     /// Generate load; `bench` runs it in a process of its own
@@ -58,6 +60,7 @@ fn run(ui: &Ui) -> Result<()> {
         Command::Up(options) => xtask::up::run(ui, &options),
         Command::Test(options) => xtask::test::run(ui, &options),
         Command::Bench(options) => xtask::bench::run(ui, &options),
+        Command::Soak(options) => xtask::soak::run(ui, &options),
         Command::Keys => xtask::keys::print(),
         Command::Load(options) => xtask::bench::load::run(&options),
     }

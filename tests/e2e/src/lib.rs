@@ -8,6 +8,7 @@
 //! * [`order`] holds numbers against the times at which requests were sent and answered.
 //! * [`tokens`] forges tickets and passes with the deployment's keys, and with other ones.
 //! * [`faults`] puts doubles between the Worker and its objects, which fail as told.
+//! * [`soak`] holds a crowd's history against the promises, over kills of the runtime.
 //! * [`seed`] makes random parts repeatable: `ROPELINE_SEED`.
 //!
 //! The tests need what `cargo xtask test e2e` installs and builds. Without it they fail and say so; they are never skipped.
@@ -17,6 +18,7 @@ pub mod checker;
 pub mod faults;
 pub mod order;
 pub mod seed;
+pub mod soak;
 pub mod tokens;
 pub mod trace;
 mod visitor;

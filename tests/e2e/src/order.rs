@@ -14,15 +14,15 @@ pub struct Entry {
     pub number: u64,
 }
 
-/// Fails unless numbers are unique and whoever was answered before somebody's first request was sent has the smaller number.
-///
-/// # Panics
-/// With the pair that breaks it.
-pub fn assert_true_line(entries: &[Entry]) {
+/// What breaks the line: numbers given twice, and who has a smaller number than somebody who was answered before the first request
+/// for it was sent. For each place the worst such pair is enough, so this takes `n log n` steps.
+#[must_use]
+pub fn breaks(entries: &[Entry]) -> Vec<String> {
+    let mut breaks = Vec::new();
     let mut seen = BTreeMap::new();
     for entry in entries {
         if let Some(other) = seen.insert(entry.number, *entry) {
-            panic!("number {} was given twice: {other:?} and {entry:?}", entry.number);
+            breaks.push(format!("number {} was given twice: {other:?} and {entry:?}", entry.number));
         }
     }
     let mut by_sent: Vec<&Entry> = entries.iter().collect();
@@ -37,13 +37,21 @@ pub fn assert_true_line(entries: &[Entry]) {
                 highest = Some(earlier);
             }
         }
-        if let Some(highest) = highest {
-            assert!(
-                highest.number < entry.number,
-                "{highest:?} was answered before the first request of {entry:?} was sent"
-            );
+        if let Some(highest) = highest.filter(|highest| highest.number > entry.number) {
+            breaks.push(format!("{highest:?} was answered before the first request of {entry:?} was sent"));
         }
     }
+    breaks
+}
+
+/// Fails unless numbers are unique and whoever was answered before somebody's first request was sent has the smaller number.
+///
+/// # Panics
+/// With the pairs that break it.
+#[track_caller]
+pub fn assert_true_line(entries: &[Entry]) {
+    let breaks = breaks(entries);
+    assert!(breaks.is_empty(), "{}", breaks.join("\n"));
 }
 
 #[cfg(test)]

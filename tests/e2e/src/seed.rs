@@ -1,5 +1,20 @@
 //! Randomness that can be had again: `ROPELINE_SEED=… cargo test …` repeats what a failed run printed.
 
+/// `ROPELINE_SEED`, or one by chance.
+///
+/// # Panics
+/// When the variable is no number, or the system has no randomness.
+#[must_use]
+pub fn seed() -> u64 {
+    match std::env::var("ROPELINE_SEED") {
+        Ok(text) => text.parse().expect("ROPELINE_SEED must be a number"),
+        Err(_) => {
+            let bytes = xtask::keys::random().expect("randomness");
+            bytes.iter().take(8).fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte))
+        }
+    }
+}
+
 /// SplitMix64: small, and good enough to choose delays and bytes.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
@@ -11,15 +26,17 @@ impl Random {
     /// When the variable is no number, or the system has no randomness.
     #[must_use]
     pub fn seeded() -> Self {
-        let seed = match std::env::var("ROPELINE_SEED") {
-            Ok(text) => text.parse().expect("ROPELINE_SEED must be a number"),
-            Err(_) => {
-                let bytes = xtask::keys::random().expect("randomness");
-                bytes.iter().take(8).fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte))
-            }
-        };
+        let seed = seed();
         println!("ROPELINE_SEED={seed}");
         Self(seed)
+    }
+
+    /// One of many that a seed gives, each for a purpose of its own.
+    #[must_use]
+    pub fn stream(seed: u64, index: u64) -> Self {
+        let mut random = Self(seed);
+        let start = random.next_u64();
+        Self(start ^ Self(index).next_u64())
     }
 
     /// The next 64 bits.

@@ -1,7 +1,8 @@
 //! A deployment of its own for one test: Worker, keys, state; when asked also a topic and a relay.
 
+use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
@@ -86,6 +87,7 @@ pub struct World {
     pub dir: PathBuf,
     workerd: Mutex<Workerd>,
     relay: Mutex<Option<Relay>>,
+    keep: AtomicBool,
 }
 
 impl World {
@@ -123,7 +125,13 @@ impl World {
             dir,
             workerd: Mutex::new(workerd),
             relay: Mutex::new(None),
+            keep: AtomicBool::new(false),
         }
+    }
+
+    /// State and logs stay when it is dropped, as they do when a test fails.
+    pub fn keep(&self) {
+        self.keep.store(true, Ordering::Relaxed);
     }
 
     /// Starts a relay that puts admissions into `topic` of the broker at `bootstrap`.
@@ -168,7 +176,12 @@ impl World {
     /// # Panics
     /// When it does not come up.
     pub fn restart(&self) {
-        lock(&self.workerd).restart().unwrap_or_else(|error| panic!("no Worker after a restart: {error:#}"));
+        let mut workerd = lock(&self.workerd);
+        workerd.kill9();
+        // What it was about to write may have no end: the next line is a line of its own.
+        let log = std::fs::OpenOptions::new().append(true).open(workerd.log());
+        log.and_then(|mut log| log.write_all(b"\n")).expect("the log of the Worker");
+        workerd.restart().unwrap_or_else(|error| panic!("no Worker after a restart: {error:#}"));
     }
 
     /// Stops the Worker in order. [`World::restart`] starts it again.
@@ -342,7 +355,7 @@ impl Drop for World {
     fn drop(&mut self) {
         lock(&self.relay).take();
         lock(&self.workerd).kill9();
-        if std::thread::panicking() {
+        if std::thread::panicking() || self.keep.load(Ordering::Relaxed) {
             eprintln!("state and logs are in {}", self.dir.display());
         } else {
             let _ = std::fs::remove_dir_all(&self.dir);

@@ -1,0 +1,14 @@
+//! The short form of `cargo xtask soak`: the promises under load and a few kills.
+
+use std::time::Duration;
+
+use ropeline_e2e::soak::{self, Options};
+use ropeline_e2e::{seed, within};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_promises_hold_under_load_and_kills() {
+    let options = Options { rounds: 8, entries: 3_000, clients: 24, seed: seed::seed() };
+    let report = within("the soak", Duration::from_secs(240), soak::run(options, |line| println!("{line}"))).await;
+    println!("{report}");
+    assert!(report.holds(), "replay with ROPELINE_SEED={}\n{report}", options.seed);
+}
