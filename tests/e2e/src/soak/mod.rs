@@ -33,8 +33,8 @@ use crate::world::World;
 const EVENTS: [Event; 4] = [
     event("wide", 8, 1_000_000, 1_000_000, 300),
     event("one-lane", 1, 1_000_000, 6_000, 300),
-    event("few-slots", 2, 12, 600, 10),
-    event("slow", 4, 1_000, 30, 20),
+    event("few-slots", 2, 5, 600, 10),
+    event("slow", 4, 1_000, 8, 20),
 ];
 
 /// How far back from a kill everybody is asked for again.
@@ -180,7 +180,7 @@ impl Soak {
     /// Lets the crowd work, kills, and asks for those who had an answer. Gives how many.
     async fn round(&mut self, round: u32) -> usize {
         // A line that has started may admit nobody for three seconds: some rounds are longer.
-        let calm = if round % 4 == 1 { 4_500 + self.random.below(2_500) } else { self.random.below(1_500) };
+        let calm = if round % 4 == 1 { 6_000 + self.random.below(4_000) } else { self.random.below(1_500) };
         tokio::time::sleep(Duration::from_millis(calm)).await;
         let mut look_at = self.kill();
         // And some kills come while everybody is still coming back.

@@ -66,7 +66,7 @@ pub fn line(history: &History, counts: &[Counts]) -> Verdict {
             *told = (*told).min(call.ended);
         }
     }
-    let (mut all, mut missing_in_all, mut untold_in_all) = (0, 0, 0);
+    let (mut all, mut missing_in_all, mut voided_in_all, mut untold_in_all) = (0, 0, 0, 0);
     for (index, (event, counts)) in history.events.iter().zip(counts).enumerate() {
         let of_event = ways.range(Person { event: index, id: 0 }..Person { event: index + 1, id: 0 });
         let of_event: Vec<&Way> = of_event.map(|(_, way)| way).collect();
@@ -87,13 +87,15 @@ pub fn line(history: &History, counts: &[Counts]) -> Verdict {
         }
         all += entries.len();
         missing_in_all += missing;
+        voided_in_all += voided;
         untold_in_all += untold;
     }
     let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     verdict.looked_at = vec![
         (all, "answered entries"),
         (count(missing_in_all), "numbers nobody has"),
-        (count(untold_in_all), "of unknown outcome"),
+        (count(voided_in_all), "of them voided"),
+        (count(untold_in_all), "entries of unknown outcome"),
     ];
     verdict
 }

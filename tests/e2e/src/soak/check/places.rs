@@ -155,7 +155,7 @@ impl Examination<'_> {
                     return Some((call.sent, format!("asked with the ticket of {about}, told of {number}")));
                 }
                 if call.entered().is_some()
-                    && let Some(wrong) = self.another_number(call, *number, *new)
+                    && let Some(wrong) = self.another_number(*number, *new)
                 {
                     return Some(wrong);
                 }
@@ -189,7 +189,7 @@ impl Examination<'_> {
         self.known.get(&number).map_or(call.sent, |known| known.since)
     }
 
-    fn another_number(&self, call: &Call, number: u64, new: bool) -> Option<Contradiction> {
+    fn another_number(&self, number: u64, new: bool) -> Option<Contradiction> {
         if let Some(known) = self.known.get(&number).filter(|_| new) {
             return Some((known.since, format!("{number} was made again, not found")));
         }
