@@ -1,7 +1,7 @@
 //! Rebuilds limits and order from the trace, by the rules of the protocol and without the product's code.
 //!
 //! At every admission: `live sessions < total_active_users`; `admissions in 61 buckets of a second < new_users_per_minute`;
-//! `admissions in this second < max(1, ceil(new_users_per_minute / 20))`; and there was more room than present smaller positions.
+//! `admissions in this second < max(1, ceil(new_users_per_minute / 40))`; and there was more room than present smaller positions.
 
 use std::collections::BTreeMap;
 
@@ -119,7 +119,7 @@ impl State {
         let used = self.live(clk);
         let in_window = self.seconds.iter().filter(|at| **at + 60 >= second).count() as u64;
         let in_second = self.seconds.iter().filter(|at| **at == second).count() as u64;
-        let cap = limits.new_users_per_minute.div_ceil(20).max(1);
+        let cap = limits.new_users_per_minute.div_ceil(40).max(1);
         assert!(used < limits.total_active_users, "seq {seq}: {used} live sessions before it");
         assert!(in_window < limits.new_users_per_minute, "seq {seq}: {in_window} admissions in a minute before it");
         assert!(in_second < cap, "seq {seq}: {in_second} admissions in this second before it");
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::trace::{Answered, Exchange};
 
-    const LIMITS: Limits = Limits { total_active_users: 2, new_users_per_minute: 40, session_duration_seconds: 10 };
+    const LIMITS: Limits = Limits { total_active_users: 2, new_users_per_minute: 80, session_duration_seconds: 10 };
 
     fn claims(clk: u64, active: u64, claims: &[(u64, Option<u64>)]) -> Exchange {
         let ops = claims.iter().map(|(number, seq)| Answered {

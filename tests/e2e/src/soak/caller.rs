@@ -184,8 +184,8 @@ impl Caller {
                 };
                 let claims = pass_claims(&pass);
                 let jti = format!("{}/{seq}", self.target.event(person));
-                if (claims.num, claims.seq, claims.jti.as_str()) != (number, seq, jti.as_str()) {
-                    return Err(format!("the pass is for {} of {}", claims.jti, claims.num));
+                if (claims.num, claims.seq, claims.jti.as_str()) != (Some(number), Some(seq), jti.as_str()) {
+                    return Err(format!("the pass is for {} of {:?}", claims.jti, claims.num));
                 }
                 let expires = DateTime::parse_from_rfc3339(&expires).map_err(|error| error.to_string())?;
                 let expires = u64::try_from(expires.timestamp_millis()).map_err(|error| error.to_string())?;
