@@ -22,6 +22,9 @@ pub struct Options {
     /// Clients at once
     #[arg(long, default_value_t = 48, value_name = "N")]
     pub clients: u64,
+    /// Ends after so many minutes at most; what was seen by then is checked
+    #[arg(long, default_value_t = 60, value_name = "N")]
+    pub minutes: u64,
     /// Who does what, and when the kills come [default: ROPELINE_SEED, or by chance]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
@@ -42,6 +45,7 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
         format!("--rounds={}", options.rounds),
         format!("--entries={}", options.entries),
         format!("--clients={}", options.clients),
+        format!("--minutes={}", options.minutes),
     ]);
     soak.args(options.seed.map(|seed| format!("--seed={seed}")));
     let status = Process::spawn("soak", &mut soak, Output::Inherit)?.wait()?;

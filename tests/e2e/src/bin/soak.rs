@@ -1,6 +1,7 @@
 //! The program behind `cargo xtask soak`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use ropeline_e2e::{seed, soak};
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         rounds: options.rounds,
         entries: options.entries,
         clients: options.clients,
+        at_most: Duration::from_secs(options.minutes * 60),
         seed: options.seed.unwrap_or_else(seed::seed),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

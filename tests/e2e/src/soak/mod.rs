@@ -71,6 +71,8 @@ pub struct Options {
     pub entries: usize,
     /// Clients.
     pub clients: u64,
+    /// After so long it ends, with fewer kills and entries if need be: what was seen by then is checked.
+    pub at_most: Duration,
     /// What decides who does what, and when the kills come.
     pub seed: u64,
 }
@@ -131,8 +133,8 @@ pub async fn run(options: Options, mut progress: impl FnMut(&str)) -> Report {
     let stop = Arc::new(AtomicBool::new(false));
     let members = (0..options.clients).map(|index| Member::new(index, &soak.target, &soak.recorder));
     let members = JoinSet::from_iter(members.map(|member| member.go(Arc::clone(&stop))));
-    let mut round = 0;
-    while round < options.rounds || soak.recorder.placed() < options.entries {
+    let (began, mut round) = (Instant::now(), 0);
+    while (round < options.rounds || soak.recorder.placed() < options.entries) && began.elapsed() < options.at_most {
         let looked_at = soak.round(round).await;
         round += 1;
         progress(&format!(
