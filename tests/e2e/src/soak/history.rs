@@ -251,11 +251,12 @@ impl Recorder {
         self.with(|recorded| recorded.admitted.contains(&person))
     }
 
-    /// Who asked for a place and was never told one.
-    pub fn never_told(&self) -> BTreeSet<Person> {
+    /// Who asked for a place and was not told what came of it.
+    pub fn not_told(&self) -> BTreeSet<Person> {
         self.with(|recorded| {
-            let asked = recorded.calls.iter().map(|call| call.person);
-            asked.filter(|person| !recorded.placed.contains(person)).collect()
+            let unknown = |call: &&Call| call.asks_again() && call.is_unknown();
+            let not_told = |call: &&Call| unknown(call) || !recorded.placed.contains(&call.person);
+            recorded.calls.iter().filter(not_told).map(|call| call.person).collect()
         })
     }
 

@@ -45,8 +45,8 @@ const SAMPLE: usize = 60;
 const AUDITORS: usize = 16;
 /// An answer must be had after so long, however often it is asked for.
 const INSISTING: Duration = Duration::from_secs(30);
-/// Of those whose place nobody was told, so many of a hundred never find out.
-const NEVER_FIND_OUT: u64 = 10;
+/// Of those who were not told what came of their call, so many of a hundred never find out.
+const NEVER_FIND_OUT: u64 = 3;
 /// Visitors at the end, who make every lane speak: ranges that a kill has lost are voided then.
 const LAST_VISITORS_PER_LANE: u64 = 25;
 /// The stream of dice for the kills; clients have those from 0 on.
@@ -240,10 +240,12 @@ impl Soak {
         self.unanswered.extend(unanswered.into_iter().flatten());
     }
 
-    /// Most of those who were never told their place ask once more, and every lane speaks once more.
+    /// Nothing is under way any more. After a last kill most of those who were not told what came of their call ask once more, and every
+    /// lane speaks once more.
     async fn find_out(&mut self) {
-        let mut people = self.recorder.never_told();
+        let mut people = self.recorder.not_told();
         people.retain(|_| self.random.below(100) >= NEVER_FIND_OUT);
+        people.extend(self.kill());
         let first = self.options.clients * crowd::IDS;
         for (index, event) in EVENTS.iter().enumerate() {
             let last = (0..event.lanes * LAST_VISITORS_PER_LANE).map(|id| Person { event: index, id: first + id });

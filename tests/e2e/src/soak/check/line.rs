@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Verdict;
 use crate::order::{self, Entry};
-use crate::soak::history::{History, Person};
+use crate::soak::history::{History, Kill, Person, What};
 
 /// What the line counts in the end, of one event.
 #[derive(Debug, Clone, Copy)]
@@ -24,15 +24,22 @@ struct Way {
     first_again: Option<Instant>,
     /// Number → when it was first told.
     told: BTreeMap<u64, Instant>,
-    /// An `again` was sent, and what came of it is not known.
-    again_unknown: bool,
+    /// When the last `again` of unknown outcome was sent.
+    again_unknown: Option<Instant>,
+    /// When the last request that was answered was sent.
+    answered: Option<Instant>,
 }
 
 impl Way {
-    /// How many numbers it may have that nobody was told.
-    fn untold(&self) -> u64 {
-        let first = u64::from(self.told.is_empty() && self.first_sent.is_some());
-        first + u64::from(self.again_unknown && self.told.len() < 2)
+    /// How many numbers it may have that nobody was told. What was asked of a runtime that was then killed has happened or never
+    /// will, so that an answer of the next one tells all there is.
+    fn untold(&self, kills: &[Kill]) -> u64 {
+        let first = self.told.is_empty() && self.first_sent.is_some();
+        let again = self.again_unknown.filter(|_| self.told.len() < 2).is_some_and(|sent| {
+            let next = kills.get(kills.partition_point(|kill| kill.killed < sent));
+            next.is_none_or(|kill| self.answered.is_none_or(|answered| answered < kill.back))
+        });
+        u64::from(first) + u64::from(again)
     }
 
     /// The first place by the first request of all, a later one by the first that asked for another place.
@@ -51,7 +58,7 @@ pub fn line(history: &History, counts: &[Counts]) -> Verdict {
     let mut verdict = Verdict::new("1 one true line");
     let mut ways: BTreeMap<Person, Way> = BTreeMap::new();
     for call in &history.calls {
-        if !matches!(call.what, crate::soak::history::What::Enter { .. }) {
+        if !matches!(call.what, What::Enter { .. }) {
             continue;
         }
         let way = ways.entry(call.person).or_default();
@@ -59,9 +66,10 @@ pub fn line(history: &History, counts: &[Counts]) -> Verdict {
         way.first_sent = earlier(way.first_sent);
         if call.asks_again() {
             way.first_again = earlier(way.first_again);
-            way.again_unknown |= call.is_unknown();
+            way.again_unknown = way.again_unknown.max(call.is_unknown().then_some(call.sent));
         }
         if let Some(number) = call.entered() {
+            way.answered = way.answered.max(Some(call.sent));
             let told = way.told.entry(number).or_insert(call.ended);
             *told = (*told).min(call.ended);
         }
@@ -73,7 +81,7 @@ pub fn line(history: &History, counts: &[Counts]) -> Verdict {
         let entries: Vec<Entry> = of_event.iter().flat_map(|way| way.entries()).collect();
         verdict.broken.extend(order::breaks(&entries).into_iter().map(|broken| format!("{}: {broken}", event.name)));
         let numbers: BTreeSet<u64> = of_event.iter().flat_map(|way| way.told.keys().copied()).collect();
-        let untold: u64 = of_event.iter().map(|way| way.untold()).sum();
+        let untold: u64 = of_event.iter().map(|way| way.untold(&history.kills)).sum();
         let Counts { entered, voided } = *counts;
         if let Some(last) = numbers.last().filter(|last| **last > entered) {
             verdict.broken.push(format!("{}: number {last} of {entered}", event.name));
@@ -152,6 +160,16 @@ mod tests {
         assert!(line(&scene.history(), &counts(3, 1)).holds(), "voided");
         scene.enter(3, 0, 5, Outcome::Broken("by a kill".to_owned()));
         assert!(line(&scene.history(), &counts(3, 0)).holds(), "of a visitor that was not told");
+    }
+
+    #[test]
+    fn an_again_without_an_answer_explains_a_gap_until_a_runtime_after_it_has_told() {
+        let mut scene = Scene::new();
+        scene.enter(1, 0, 10, place(1, State::Waiting)).leave(1, 1, 11, 12, Outcome::Done);
+        scene.again(1, 20, 30, Outcome::HungUp).enter(1, 31, 40, place(1, State::Left));
+        assert!(line(&scene.history(), &counts(2, 0)).holds(), "it may still happen");
+        scene.kill(50, 60).enter(1, 61, 70, place(1, State::Left));
+        assert!(!line(&scene.history(), &counts(2, 0)).holds());
     }
 
     #[test]
