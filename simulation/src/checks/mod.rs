@@ -1,0 +1,321 @@
+//! The promises, each with a checker of its own that keeps its own books: from what was written, what left an object, what a
+//! visitor saw and what reached Kafka. None of them asks the engine.
+
+mod backwards;
+mod bounds;
+mod durable;
+mod limits;
+mod log;
+mod order;
+mod places;
+mod rest;
+mod session;
+
+use std::collections::BTreeMap;
+
+use ropeline_queue::lane::{Abort, LaneChange};
+use ropeline_queue::line::Change;
+use ropeline_queue::wire::{Exchange, ExchangeReply, OpAnswer};
+use ropeline_queue::{Number, Subject};
+
+use crate::message::{CallId, Entered, Outcome, Request};
+use crate::plan::Plan;
+use crate::rows::{LineChange, LineRows};
+use crate::world::World;
+
+/// What was promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// 1. One true line.
+    Order,
+    /// 2. Never backwards.
+    Backwards,
+    /// 3. Same visitor, same place.
+    Places,
+    /// 4. Exact limits, fully used.
+    Limits,
+    /// 5. Answered means durable.
+    Durable,
+    /// 6. One place, one session, one `seq`.
+    Session,
+    /// 7. Every admission reaches Kafka.
+    Log,
+    /// 8. Bounded everywhere.
+    Bounds,
+    /// When faults stop, all comes to rest.
+    Rest,
+    /// Versions understand each other.
+    Wire,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    pub(crate) promise: Promise,
+    pub(crate) text: String,
+}
+
+/// What a checker says: nothing, or what is wrong.
+pub(crate) type Verdict = Result<(), String>;
+
+/// All checkers.
+pub(crate) struct Checks {
+    pub(crate) broken: Option<Violation>,
+    pub(crate) order: order::Order,
+    pub(crate) backwards: backwards::Backwards,
+    pub(crate) places: places::Places,
+    pub(crate) limits: limits::Limits,
+    pub(crate) durable: durable::Durable,
+    pub(crate) session: session::Sessions,
+    pub(crate) log: log::Log,
+    pub(crate) rest: rest::Rest,
+    by_sub: BTreeMap<Subject, usize>,
+}
+
+impl Checks {
+    pub(crate) fn new(visitors: usize, plan: &Plan) -> Self {
+        Self {
+            broken: None,
+            order: order::Order::new(visitors),
+            backwards: backwards::Backwards::default(),
+            places: places::Places::new(visitors),
+            limits: limits::Limits::default(),
+            durable: durable::Durable::default(),
+            session: session::Sessions::default(),
+            log: log::Log::default(),
+            rest: rest::Rest::new(plan),
+            by_sub: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn fail(&mut self, promise: Promise, text: String) {
+        if self.broken.is_none() {
+            self.broken = Some(Violation { promise, text });
+        }
+    }
+
+    fn judge(&mut self, promise: Promise, verdict: Verdict) {
+        if let Err(text) = verdict {
+            self.fail(promise, text);
+        }
+    }
+
+    pub(crate) fn misunderstood(&mut self, error: String) {
+        self.fail(Promise::Wire, error);
+    }
+
+    pub(crate) fn knows(&mut self, sub: Subject, visitor: usize) {
+        self.by_sub.insert(sub, visitor);
+    }
+
+    fn visitor(&self, sub: Subject) -> usize {
+        self.by_sub.get(&sub).copied().unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn exchange_sent(&mut self, exchange: &Exchange, body: &str) {
+        self.judge(Promise::Bounds, bounds::exchange(exchange, body));
+    }
+
+    pub(crate) fn exchange_answered(&mut self, exchange: &Exchange, reply: &ExchangeReply, rows: &LineRows) {
+        self.judge(Promise::Bounds, bounds::reply(exchange, reply, rows));
+    }
+
+    /// A live lane never hears that it is a zombie, and line and lane never disagree.
+    pub(crate) fn lane_aborted(&mut self, abort: Abort) {
+        self.fail(Promise::Order, format!("a live lane is told to end: {abort:?}"));
+    }
+
+    /// A transaction of the line, before it is applied to `rows`.
+    pub(crate) fn line_writes(&mut self, rows: &LineRows, changes: &[LineChange]) {
+        let changes: Vec<&Change> = changes
+            .iter()
+            .filter_map(|change| match change {
+                LineChange::Engine(change) => Some(change),
+                _ => None,
+            })
+            .collect();
+        if changes.is_empty() {
+            return;
+        }
+        let verdict = self.order.line_writes(rows, &changes);
+        self.judge(Promise::Order, verdict);
+        let verdict = self.backwards.line_writes(rows, &changes);
+        self.judge(Promise::Backwards, verdict);
+        let verdict = self.limits.line_writes(rows, &changes);
+        self.judge(Promise::Limits, verdict);
+        let verdict = self.session.line_writes(rows, &changes, |sub| self.places.number_stored(self.by_sub.get(&sub).copied()));
+        self.judge(Promise::Session, verdict);
+    }
+
+    pub(crate) fn line_starts(&mut self, rows: &LineRows) {
+        let verdict = self.durable.line_starts(rows);
+        self.judge(Promise::Durable, verdict);
+    }
+
+    /// What the books took for written may be lost.
+    pub(crate) fn line_crashed(&mut self, rows: &LineRows, lost: bool) {
+        if lost {
+            self.limits.rebuild(rows);
+            self.backwards.rebuild(rows);
+        }
+        self.line_starts(rows);
+    }
+
+    pub(crate) fn shown(&mut self, number: Number, before: Option<u64>, ahead: u64) {
+        if let Some(before) = before.filter(|before| *before < ahead) {
+            self.fail(Promise::Backwards, format!("number {number} was shown {before} ahead and now {ahead}"));
+        }
+    }
+}
+
+impl World {
+    /// After every step.
+    pub(crate) fn check_step(&mut self) {
+        let rows = &self.line.disk.rows;
+        let verdict = self.checks.log.step(rows);
+        self.checks.judge(Promise::Log, verdict);
+        if let Some(verdict) = self.lanes.iter().find_map(|lane| bounds::lane(lane).err()) {
+            self.checks.fail(Promise::Bounds, verdict);
+        }
+        let verdict = bounds::line(&self.line.disk.rows);
+        self.checks.judge(Promise::Bounds, verdict);
+        let used = self.checks.limits.used();
+        let admitted = self.line.disk.rows.head.seq.get();
+        self.checks.rest.observe(self.now, admitted, used);
+        if self.checks.rest.is_overdue(self.now) {
+            let text = self.who_waits();
+            self.checks.fail(Promise::Rest, text);
+        }
+    }
+
+    fn who_waits(&self) -> String {
+        let rows = &self.line.disk.rows;
+        let clk = self.line_clock();
+        let waiting = self.visitors.iter().enumerate().filter(|(_, visitor)| visitor.wants).take(5).map(|(index, visitor)| {
+            let tab = &visitor.tabs[0];
+            let over = tab.number.map(|number| rows.is_over(number, clk));
+            format!("visitor {index} (hidden {}, number {:?}, over {over:?}, next {:?})", visitor.habits.hidden, tab.number, tab.next)
+        });
+        format!(
+            "no rest: {} still wait: {}; frontier {}, last number {}, seq {}, acked {}",
+            self.unfinished(),
+            waiting.collect::<Vec<_>>().join(", "),
+            rows.head.frontier,
+            rows.head.last_number,
+            rows.head.seq,
+            rows.relay.acked
+        )
+    }
+
+    /// The counts that the line tells agree with the books.
+    pub(crate) fn check_line_counts(&mut self) {
+        let now = self.line_clock();
+        let Some(line) = &mut self.line.line else { return };
+        let stats = line.stats(now);
+        let used = self.checks.limits.used_at(stats.updated_at.get());
+        let sum = stats.voided + stats.left + stats.waiting + stats.called + stats.admitted;
+        if stats.entered != sum || stats.active != used || stats.admitted != stats.active + stats.ended {
+            self.checks.fail(Promise::Limits, format!("the counts do not agree, {used} slots are used: {stats:?}"));
+        }
+    }
+
+    /// Something leaves a lane or the line.
+    pub(crate) fn check_released(&mut self, _call: CallId, outcome: &Outcome) {
+        match outcome {
+            Outcome::Entered { sub, entered: Entered::Place { number, state, .. } } => {
+                let visitor = self.checks.visitor(*sub);
+                let clk = self.line_clock().max(self.line.disk.rows.head.clk);
+                let verdict = self.checks.order.answered(visitor, *number);
+                self.checks.judge(Promise::Order, verdict);
+                let rows = &self.line.disk.rows;
+                let verdict = self.checks.places.answered(visitor, *number, |number| rows.is_over(number, clk));
+                self.checks.judge(Promise::Places, verdict);
+                self.checks.durable.place(*number);
+                self.answer_leaves(*number, *state);
+            }
+            Outcome::Asked { asked: Request::Complete { seq }, answer: Some(_) } => {
+                self.checks.durable.completed(*seq, &self.line.disk.rows);
+            }
+            Outcome::Asked { asked, answer: Some(answer) } => {
+                let (Request::Claim { sub, number } | Request::Renew { sub, number } | Request::Leave { sub, number }) = asked
+                else {
+                    return;
+                };
+                let owner = self.checks.places.owner(*number);
+                let visitor = self.checks.visitor(*sub);
+                if owner != Some(visitor) {
+                    let text = format!("visitor {visitor} is answered {answer:?} about number {number} of {owner:?}");
+                    self.checks.fail(Promise::Session, text);
+                }
+                if matches!(asked, Request::Leave { .. }) {
+                    self.checks.durable.left(*number);
+                } else {
+                    self.answer_leaves(*number, *answer);
+                }
+            }
+            Outcome::Configured(Ok(version)) => self.checks.durable.configured(*version),
+            _ => {}
+        }
+    }
+
+    fn answer_leaves(&mut self, number: Number, answer: OpAnswer) {
+        let OpAnswer::Admitted { seq, session_expires_at } = answer else { return };
+        let verdict = self.checks.session.answered(number, seq);
+        self.checks.judge(Promise::Session, verdict);
+        // Judged by what is on disk: the answer has left, so a crash now must not take it back.
+        let verdict = self.checks.durable.admitted(number, seq, session_expires_at, self.line.disk.safe());
+        self.checks.judge(Promise::Durable, verdict);
+    }
+
+    /// A transaction of a lane, before it is applied.
+    pub(crate) fn check_lane_writes(&mut self, lane: usize, changes: &[LaneChange]) {
+        let clk = self.line_clock().max(self.line.disk.rows.head.clk);
+        for change in changes {
+            let LaneChange::Visitors { subjects, first, .. } = change else { continue };
+            for (offset, sub) in (0..).zip(subjects) {
+                let visitor = self.checks.visitor(*sub);
+                let before = self.lanes[lane].disk.rows.visitors.get(sub).map(|row| row.number);
+                let over = before.is_none_or(|number| self.line.disk.rows.is_over(number, clk));
+                let verdict = self.checks.places.stored(visitor, first.plus(offset), before, over);
+                self.checks.judge(Promise::Places, verdict);
+                self.checks.places.kept_by(visitor, lane);
+            }
+        }
+    }
+
+    /// A lane has crashed: whoever was answered is still there.
+    pub(crate) fn check_lane_crashed(&mut self, lane: usize) {
+        let rows = &self.lanes[lane].disk.rows;
+        let by_sub = |sub: &Subject| rows.visitors.get(sub).map(|row| row.number);
+        for (index, visitor) in self.visitors.iter().enumerate() {
+            let told = self.checks.places.told(index);
+            if let Some(told) = told.filter(|_| self.checks.places.lane_of(index) == Some(lane))
+                && by_sub(&visitor.sub).is_none_or(|number| number < told)
+            {
+                let text = format!("visitor {index} was told number {told}, and lane {lane} has {:?}", by_sub(&visitor.sub));
+                self.checks.fail(Promise::Durable, text);
+                return;
+            }
+        }
+    }
+
+    /// The true number of those ahead of this place never grows.
+    pub(crate) fn check_true_ahead(&mut self, number: Number) {
+        if self.line.disk.is_flushed() {
+            let verdict = self.checks.backwards.ahead(number);
+            self.checks.judge(Promise::Backwards, verdict);
+        }
+    }
+
+    pub(crate) fn check_appended(&mut self, produce: usize) {
+        let verdict = self.checks.log.appended(produce, self.line.disk.safe());
+        self.checks.judge(Promise::Log, verdict);
+    }
+
+    pub(crate) fn check_end(&mut self) {
+        let verdict = self.checks.log.complete(&self.line.disk.rows);
+        self.checks.judge(Promise::Log, verdict);
+        let verdict = self.checks.rest.limits_were_used();
+        self.checks.judge(Promise::Limits, verdict);
+    }
+}

@@ -1,0 +1,94 @@
+//! When faults stop, all comes to rest: nobody present waits for ever, not even who asks once a minute, and all is acked. And
+//! the other half of promise 4: limits are fully used while enough of those present wait.
+
+use super::Verdict;
+use crate::plan::{MINUTE, Ms, Plan, SECOND, Shape};
+
+/// After faults stop, all is at rest within this time.
+const BOUND_MS: Ms = 80 * MINUTE;
+/// Plain sums of admissions over five minutes, against the limit.
+const LEAST_SHARE: f64 = 0.95;
+
+/// How the limits stood in one second.
+#[derive(Clone, Copy, Debug)]
+struct Second {
+    admitted: u64,
+    used: u64,
+    wanting: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// Visitors who still want to be let in.
+    pub(crate) unfinished: usize,
+    deadline: Option<Ms>,
+    shape: Shape,
+    slots: u64,
+    per_minute: u64,
+    cycle_seconds: u64,
+    seconds: Vec<Second>,
+}
+
+impl Rest {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            unfinished: plan.visitors.iter().filter(|visitor| !visitor.no_show).count(),
+            deadline: None,
+            shape: plan.shape,
+            slots: plan.settings.total_active_users,
+            per_minute: plan.settings.new_users_per_minute,
+            cycle_seconds: plan.settings.session_duration_seconds + 30,
+            seconds: Vec::new(),
+        }
+    }
+
+    pub(crate) fn wants(&mut self, wants: bool) {
+        self.unfinished = if wants { self.unfinished + 1 } else { self.unfinished.saturating_sub(1) };
+    }
+
+    pub(crate) fn begins(&mut self, now: Ms) {
+        self.deadline = Some(now + BOUND_MS);
+    }
+
+    pub(super) fn is_overdue(&self, now: Ms) -> bool {
+        self.deadline.is_some_and(|deadline| now > deadline)
+    }
+
+    /// Notes how limits stand, once a second.
+    pub(super) fn observe(&mut self, now: Ms, admitted: u64, used: u64) {
+        if self.shape != Shape::Full {
+            return;
+        }
+        let second = usize::try_from(now / SECOND).unwrap_or(usize::MAX);
+        let wanting = self.unfinished;
+        while self.seconds.len() <= second {
+            self.seconds.push(Second { admitted, used, wanting });
+        }
+    }
+
+    /// From the third minute on, over any five minutes in which a minute's worth and more of those present waited throughout.
+    pub(super) fn limits_were_used(&self) -> Verdict {
+        if self.shape != Shape::Full {
+            return Ok(());
+        }
+        let by_slots = self.slots < self.per_minute;
+        let enough = if by_slots { self.slots * 60 / self.cycle_seconds + 10 } else { self.per_minute } as usize;
+        let waited = self.seconds.iter().take_while(|second| second.wanting > enough).count();
+        let judged = &self.seconds[..waited];
+        if judged.len() < 120 + 300 {
+            return Err(format!("only {} seconds can be judged", judged.len()));
+        }
+        for (start, window) in judged[120..].windows(300).enumerate() {
+            let (Some(first), Some(last)) = (window.first(), window.last()) else { continue };
+            let share = if by_slots {
+                window.iter().map(|second| second.used).sum::<u64>() as f64 / (self.slots * 300) as f64
+            } else {
+                (last.admitted - first.admitted) as f64 / (self.per_minute as f64 * 299.0 / 60.0)
+            };
+            if share < LEAST_SHARE {
+                return Err(format!("only {:.1} % of the limit is used from second {} on", share * 100.0, start + 120));
+            }
+        }
+        Ok(())
+    }
+}
