@@ -113,7 +113,7 @@ impl World {
         self.checks.rest.begins(self.now);
         self.schedule_in(SECOND, Event::PasserBy);
         if !self.is_full_shape() {
-            self.operator_gives_room();
+            self.schedule_in(0, Event::Operator);
         }
     }
 
@@ -125,9 +125,11 @@ impl World {
             session_duration_seconds: now.session_duration_seconds.min(20),
             max_line_length: 10_000,
             max_unacked: 1_000_000,
-            ..now
+            ..now.clone()
         };
-        self.configures(settings, None);
+        if settings != now {
+            self.configures(settings, None);
+        }
     }
 
     fn configures(&mut self, settings: Settings, if_version: Option<u64>) {
@@ -137,14 +139,13 @@ impl World {
 
     pub(crate) fn operator_answered(&mut self, outcome: &Outcome) {
         self.note(|| format!("operator: {outcome:?}"));
-        if self.is_calm() && !matches!(outcome, Outcome::Configured(_)) {
-            self.operator_gives_room();
-        }
     }
 
     pub(crate) fn operator_acts(&mut self) {
         if self.is_calm() {
-            return;
+            // What was said before may arrive later.
+            self.schedule_in(20 * SECOND, Event::Operator);
+            return self.operator_gives_room();
         }
         let after = self.random.between(1, 2 * self.plan.operator_every);
         self.schedule_in(after, Event::Operator);

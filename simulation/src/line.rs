@@ -26,6 +26,8 @@ pub(crate) struct LineObject {
     pub(crate) offset: i64,
     /// Whether this instance knows that an alarm is set.
     armed: bool,
+    /// A tell may have been heard although nobody said so: by the instance before this one, or without an answer.
+    unsure: bool,
     telling_until: Ms,
 }
 
@@ -40,7 +42,7 @@ impl LineObject {
     pub(crate) fn new(settings: Settings, clk: UnixMillis, offset: i64, slow: bool) -> Self {
         let rows = LineRows::new(settings, clk);
         let disk = Disk::new(rows, slow);
-        Self { disk, line: None, instance: 0, life: 0, offset, armed: false, telling_until: 0 }
+        Self { disk, line: None, instance: 0, life: 0, offset, armed: false, unsure: true, telling_until: 0 }
     }
 }
 
@@ -190,7 +192,8 @@ impl World {
         let told = self.line.disk.rows.told;
         let rows = &self.line.disk.rows;
         let busy = rows.relay.acked < rows.head.seq;
-        (told.busy != busy).then_some(Told { busy, stamp: told.stamp + 1 })
+        // The version is a stamp that grows with every change, and says which of two tells is the newer.
+        (self.line.unsure || told.busy != busy).then_some(Told { busy, stamp: rows.head.version })
     }
 
     fn arm_if_untold(&mut self) {
@@ -253,7 +256,8 @@ impl World {
             return;
         }
         self.line.telling_until = 0;
-        if matches!(outcome, Outcome::Told) {
+        self.line.unsure = !matches!(outcome, Outcome::Told);
+        if !self.line.unsure {
             self.line_writes(vec![LineChange::Told(Told { busy, stamp })]);
             self.tell();
         }
@@ -273,6 +277,7 @@ impl World {
         self.line.instance += 1;
         self.line.life += 1;
         self.line.armed = false;
+        self.line.unsure = true;
         self.line.telling_until = 0;
         self.checks.line_crashed(&self.line.disk.rows, lost);
     }

@@ -13,7 +13,7 @@ pub(crate) struct Registry {
 impl World {
     pub(crate) fn registry_hears(&mut self, call: CallId, request: &Request) {
         let Request::Busy { busy, stamp } = *request else { return };
-        if stamp > self.registry.stamp {
+        if stamp >= self.registry.stamp {
             self.registry.busy = busy;
             self.registry.stamp = stamp;
         }
