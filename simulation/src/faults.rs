@@ -71,7 +71,8 @@ impl World {
             1 if self.visitors.len() <= 8 => -hour,
             _ => self.random.between(0, 20 * SECOND).cast_signed() - 10_000,
         };
-        self.line.offset = (self.line.offset + step).clamp(-hour, 3 * hour);
+        let skew = 2 * (10 * SECOND).cast_signed();
+        self.line.offset = (self.line.offset + step).clamp(-skew, hour + skew);
         self.note(|| format!("line: the clock steps by {step} ms"));
     }
 

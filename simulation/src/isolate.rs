@@ -13,6 +13,7 @@ const FRESH_MS: Ms = 1_000;
 const OLDEST_MS: Ms = 30_000;
 const PATIENCE_MS: Ms = 2_000;
 const STUB_BOUND_MS: Ms = 10_000;
+const LIST_FRESH_MS: Ms = 5_000;
 
 /// One isolate.
 pub(crate) struct Isolate {
@@ -21,7 +22,9 @@ pub(crate) struct Isolate {
     asked: Option<Ms>,
     /// Tabs whose poll waits for the board that is asked for.
     waiting: Vec<(usize, usize)>,
-    pub(crate) lanes: u16,
+    /// Into how many lanes the event is split, as the registry's list said when it was last read.
+    lanes: u16,
+    listed_at: Ms,
 }
 
 /// What a poll is told.
@@ -35,7 +38,7 @@ pub(crate) struct Told {
 
 impl Isolate {
     pub(crate) fn new(lanes: u16) -> Self {
-        Self { generation: 0, copy: None, asked: None, waiting: Vec::new(), lanes }
+        Self { generation: 0, copy: None, asked: None, waiting: Vec::new(), lanes, listed_at: 0 }
     }
 }
 
@@ -57,8 +60,18 @@ impl World {
         }
     }
 
+    /// Into how many lanes this isolate believes the event to be split.
+    pub(crate) fn lanes_listed(&mut self, isolate: usize) -> u16 {
+        let it = &mut self.isolates[isolate];
+        if self.now - it.listed_at >= LIST_FRESH_MS {
+            it.listed_at = self.now;
+            it.lanes = self.line.disk.safe().configured.settings.lanes;
+        }
+        it.lanes
+    }
+
     fn ask_for_board(&mut self, isolate: usize) {
-        let lanes = self.isolates[isolate].lanes;
+        let lanes = self.lanes_listed(isolate);
         let lane = self.random.index(usize::from(lanes));
         let it = &mut self.isolates[isolate];
         it.asked = Some(self.now);

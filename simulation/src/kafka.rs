@@ -26,7 +26,8 @@ impl Partition {
     }
 
     fn visible(&self) -> i64 {
-        self.hidden_from.map_or(self.end(), |from| from.min(self.end()))
+        // What is stable never ends before the log begins, also where retention removes an open transaction.
+        self.hidden_from.map_or(self.end(), |from| from.min(self.end()).max(self.earliest))
     }
 
     pub(crate) fn append(&mut self, batch: &[Entry]) -> Vec<Offset> {

@@ -150,7 +150,7 @@ impl World {
 
     fn enter_request(&mut self, visitor: usize, again: bool) -> (To, Request) {
         let isolate = self.random.index(self.isolates.len());
-        let lanes = self.isolates[isolate].lanes;
+        let lanes = self.lanes_listed(isolate);
         let it = &self.visitors[visitor];
         let (sub, claim) = (it.sub, it.habits.claims_at_enter);
         self.checks.order.asks(visitor, again);
@@ -167,7 +167,7 @@ impl World {
 
     fn lane_of(&mut self, sub: Subject) -> To {
         let isolate = self.random.index(self.isolates.len());
-        To::Lane(usize::from(sub.lane(self.isolates[isolate].lanes).0))
+        To::Lane(usize::from(sub.lane(self.lanes_listed(isolate)).0))
     }
 
     fn asks(&mut self, visitor: usize, tab: usize, doing: Doing, request: Request) {

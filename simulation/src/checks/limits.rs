@@ -32,9 +32,9 @@ impl Limits {
     }
 
     /// Slots used at this time of the line's clock.
-    pub(super) fn used_at(&mut self, clk: u64) -> u64 {
-        self.advance(clk);
-        self.used
+    pub(super) fn used_at(&self, clk: u64) -> u64 {
+        // A line that starts again may not remember this time: the books stay where the last write was.
+        self.used - self.live.range(..=clk).map(|(_, count)| count).sum::<u64>()
     }
 
     fn advance(&mut self, clk: u64) {
