@@ -49,7 +49,9 @@ pub(crate) struct Visitor {
     seen: u64,
     /// Whether it still wants to be let in.
     pub(crate) wants: bool,
-    admitted: Option<Seq>,
+    /// Its newest place: another tab may still know an older one.
+    newest: Option<Number>,
+    admitted: Option<Number>,
     renewals: u64,
     agains: u64,
 }
@@ -85,6 +87,7 @@ impl Visitor {
             tabs: [tab.clone(), tab],
             seen: 0,
             wants: !habits.no_show,
+            newest: None,
             admitted: None,
             renewals: 0,
             agains: 0,
@@ -113,7 +116,7 @@ impl World {
         let habits = it.habits;
         let mut next = it.tabs[tab].next;
         if matches!(next, Doing::Poll | Doing::Claim) {
-            if habits.no_show || it.admitted.is_some() {
+            if habits.no_show || (it.admitted.is_some() && it.admitted == it.tabs[tab].number) {
                 return;
             }
             if habits.gives_up_at.is_some_and(|at| at <= self.now) {
@@ -193,10 +196,11 @@ impl World {
     }
 
     pub(crate) fn tab_answered(&mut self, visitor: usize, tab: usize, call: CallId, outcome: &Outcome) {
-        let it = &mut self.visitors[visitor].tabs[tab];
-        if it.call != Some(call) {
+        if self.visitors[visitor].tabs[tab].call != Some(call) {
             return;
         }
+        self.note(|| format!("visitor {visitor} tab {tab}: {outcome:?}"));
+        let it = &mut self.visitors[visitor].tabs[tab];
         let doing = it.next;
         match outcome {
             Outcome::Entered { entered: Entered::Place { number, state, .. }, .. } => {
@@ -205,6 +209,8 @@ impl World {
                     it.shown = None;
                 }
                 it.number = Some(number);
+                let it = &mut self.visitors[visitor];
+                it.newest = it.newest.max(Some(number));
                 self.place_is(visitor, tab, *state);
             }
             Outcome::Entered { entered: Entered::Refused(refusal), .. } => {
@@ -256,16 +262,19 @@ impl World {
     }
 
     fn is_in(&mut self, visitor: usize, tab: usize, seq: Seq) {
-        self.want(visitor, false);
         let duration = self.line.disk.rows.configured.settings.session_duration_seconds * SECOND;
         let it = &mut self.visitors[visitor];
-        if it.admitted != Some(seq) {
-            it.admitted = Some(seq);
+        if it.tabs[tab].number != it.newest {
+            return;
+        }
+        if it.admitted != it.newest {
+            it.admitted = it.newest;
             if it.habits.completes {
                 let after = self.random.below(duration);
                 self.schedule_in(after, Event::Completes { seq: seq.get() });
             }
         }
+        self.want(visitor, false);
         let it = &mut self.visitors[visitor];
         if it.renewals < it.habits.renewals {
             it.renewals += 1;
@@ -280,12 +289,15 @@ impl World {
     }
 
     fn place_over(&mut self, visitor: usize, tab: usize) {
+        let it = &mut self.visitors[visitor];
+        if it.tabs[tab].number != it.newest {
+            return;
+        }
+        it.tabs[tab].shown = None;
         self.want(visitor, false);
         let it = &mut self.visitors[visitor];
-        it.tabs[tab].shown = None;
         if it.habits.again && it.agains < 2 {
             it.agains += 1;
-            it.admitted = None;
             it.habits.gives_up_at = None;
             let after = self.random.between(100, 5 * SECOND);
             self.next_turn(visitor, tab, Doing::Enter { again: true }, after);
