@@ -1,7 +1,8 @@
 //! What goes wrong beside messages: crashes, clocks, zombies; and what operator and shop do.
 
-use ropeline_queue::Settings;
-use ropeline_queue::Seq;
+use ropeline_queue::line::history::Which;
+use ropeline_queue::settings::QueueingMethod;
+use ropeline_queue::{Number, Seq, Settings};
 
 use crate::message::{Client, Outcome, Request, To};
 use crate::plan::{MINUTE, Ms, SECOND};
@@ -126,8 +127,15 @@ impl World {
             session_duration_seconds: now.session_duration_seconds.min(20),
             max_line_length: 10_000,
             max_unacked: 1_000_000,
+            queue_all: false,
+            suspended: false,
+            sold_out: false,
+            queueing_method: QueueingMethod::Fifo,
             ..now.clone()
         };
+        if self.line.disk.rows.course.pace.is_some() {
+            self.call(Client::Operator, To::Line, Request::Pace { pace: None }, CALL_BOUND_MS);
+        }
         if settings != now {
             self.configures(settings, None);
         }
@@ -152,7 +160,29 @@ impl World {
         self.schedule_in(after, Event::Operator);
         let configured = self.line.disk.rows.configured.clone();
         let mut settings = configured.settings;
-        match self.random.below(9) {
+        // The first version knows none of the last ones.
+        match self.random.below(if self.plan.speaks_golden() { 9 } else { 18 }) {
+            9 => settings.queue_all = !settings.queue_all,
+            10 => settings.sold_out = !settings.sold_out,
+            11 => settings.suspended = !settings.suspended,
+            12 => {
+                settings.queueing_method = match settings.queueing_method {
+                    QueueingMethod::Fifo => QueueingMethod::Reject,
+                    _ => QueueingMethod::Fifo,
+                };
+            }
+            13 => {
+                let pace = self.random.pick(&[None, Some(0), Some(1), Some(10)]);
+                self.call(Client::Operator, To::Line, Request::Pace { pace }, CALL_BOUND_MS);
+            }
+            14 | 15 => {
+                let seq = self.random.below(self.line.disk.rows.head.seq.get() + 2);
+                let number = self.random.below(self.line.disk.rows.head.last_number.get() + 2);
+                let which = self.random.pick(&[Which::Seq(Seq(seq)), Which::Number(Number(number))]);
+                self.call(Client::Operator, To::Line, Request::EndSession { which }, CALL_BOUND_MS);
+            }
+            16 => settings.event_start_time = None,
+            17 => settings.sold_out = false,
             0 | 1 => settings.total_active_users = self.random.pick(&[1, 2, 3, 10, 100]),
             2 | 3 => settings.new_users_per_minute = self.random.pick(&[1, 5, 30, 300]),
             4 => settings.session_duration_seconds = self.random.pick(&[10, 30, 120]),
@@ -181,6 +211,16 @@ impl World {
         let lanes = u64::from(self.line.disk.rows.configured.settings.lanes);
         let lane = usize::try_from(seq.get() % lanes).unwrap_or(0);
         self.call(Client::Origin { seq }, To::Lane(lane), Request::Complete { seq }, CALL_BOUND_MS);
+    }
+
+    /// The shop asks whether it is the first to see a pass; several times, as a shop with several machines may.
+    pub(crate) fn origin_redeems(&mut self, seq: u64) {
+        let seq = Seq(seq);
+        let lanes = u64::from(self.line.disk.rows.configured.settings.lanes);
+        for copy in 0..self.random.between(1, 3) {
+            let lane = usize::try_from((seq.get() + copy) % lanes).unwrap_or(0);
+            self.call(Client::Nobody, To::Lane(lane), Request::Redeem { seq }, CALL_BOUND_MS);
+        }
     }
 
     pub(crate) fn origin_answered(&mut self, seq: Seq, outcome: &Outcome) {

@@ -1,13 +1,13 @@
 //! The Worker's isolates: each has a copy of the board, as `src/boards.rs`, and an idea of how many lanes there are.
 
-use ropeline_queue::place::{Place, State};
+use ropeline_queue::UnixMillis;
+use ropeline_queue::place::{self, Place, Seat, State};
 use ropeline_queue::wire::Board;
-use ropeline_queue::Number;
 
 use crate::message::{Client, Outcome, Request, To};
 use crate::plan::{Ms, SECOND, demo};
 use crate::wire::decode;
-use crate::world::{Event, World};
+use crate::world::{BASE_UNIX_MS, Event, World};
 
 const FRESH_MS: Ms = 1_000;
 const OLDEST_MS: Ms = 30_000;
@@ -30,8 +30,8 @@ pub(crate) struct Isolate {
 /// What a poll is told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Told {
-    pub(crate) called: bool,
-    pub(crate) ahead: u64,
+    pub(crate) state: State,
+    pub(crate) ahead: Option<u64>,
     pub(crate) frontier: u64,
     pub(crate) poll_after: Ms,
 }
@@ -89,6 +89,8 @@ impl World {
         if let Outcome::Json(body) = outcome {
             match decode::<Board>(body) {
                 Ok(board) => {
+                    self.checks.board_is_public(&board);
+                    let it = &mut self.isolates[isolate];
                     let older = it.copy.as_ref().is_some_and(|(_, kept)| kept.version > board.version);
                     if !older {
                         it.copy = Some((now, board));
@@ -105,10 +107,14 @@ impl World {
     fn poll_answered(&mut self, isolate: usize, visitor: usize, tab: usize) {
         let it = &self.isolates[isolate];
         let copy = it.copy.as_ref().filter(|(at, _)| self.now - at < OLDEST_MS);
-        let (Some((_, board)), Some(number)) = (copy, self.visitors[visitor].tabs[tab].number) else {
+        let it = &mut self.visitors[visitor].tabs[tab];
+        let (Some((_, board)), Some(number)) = (copy, it.number) else {
             return self.poll_told(visitor, tab, None);
         };
-        let told = told(board, number, self.visitors[visitor].tabs[tab].sent_seen, self.random.share());
+        // As the ticket does: computed once, and known from then on.
+        it.position = it.position.or_else(|| place::position(board.shuffle.as_ref(), &demo(), number));
+        let seat = Seat { number, position: it.position, seen: it.sent_seen };
+        let told = told(board, &seat, UnixMillis(BASE_UNIX_MS + self.now), self.random.share());
         let lost = self.weather().lost;
         let lost = self.random.chance(lost);
         self.poll_told(visitor, tab, (!lost).then_some(told));
@@ -142,11 +148,11 @@ impl World {
     }
 }
 
-fn told(board: &Board, number: Number, seen: u64, jitter: f64) -> Told {
+fn told(board: &Board, seat: &Seat, now: UnixMillis, jitter: f64) -> Told {
     let event = demo();
-    let place = Place::on(board, &event, number, seen, jitter);
+    let place = Place::on(board, &event, seat, now, jitter);
     Told {
-        called: place.state == State::Called,
+        state: place.state,
         ahead: place.ahead,
         frontier: place.frontier,
         poll_after: (place.poll_after_seconds * 1_000.0) as Ms,

@@ -8,7 +8,7 @@ use ropeline_queue::{Lane, LaneId, Number, Subject};
 
 use crate::disk::Disk;
 use crate::message::{CallId, Client, Entered, Out, Outcome, Request, To};
-use crate::plan::{Dialect, Ms};
+use crate::plan::{Dialect, Ms, demo};
 use crate::rows::{LaneRows, LaneWrite, VisitorRow};
 use crate::wire::{Kind, decode, encode};
 use crate::world::{Event, World};
@@ -139,6 +139,7 @@ impl World {
                 self.about(lane, call, sub, number, request, |_| Op::Leave { number });
             }
             Request::Complete { seq } => self.ask(lane, call, Op::Complete { seq }, Then::Asked { asked: request }),
+            Request::Redeem { seq } => self.ask(lane, call, Op::Redeem { seq }, Then::Asked { asked: request }),
             Request::LaneBoard => self.lane_board(lane, call),
             _ => {}
         }
@@ -166,7 +167,7 @@ impl World {
         if claim {
             return self.ask(lane, call, Op::Claim { number, sub, entered_at }, then);
         }
-        if number.position().get() > self.lanes[lane].memory().frontier() {
+        if self.lanes[lane].memory().is_waiting(&demo(), number) {
             return self.state(lane, call, sub, number, false, OpAnswer::Waiting);
         }
         self.ask(lane, call, Op::Look { number }, then);
@@ -322,14 +323,17 @@ impl World {
 
     fn woken(&mut self, lane: usize, call: CallId, then: Then, wake: Wake) {
         match (then, wake) {
-            (Then::Place { sub, claim }, Wake::Place { number, entered_at, called }) => match (called, claim) {
-                (false, _) => self.state(lane, call, sub, number, true, OpAnswer::Waiting),
-                (true, false) => self.state(lane, call, sub, number, true, OpAnswer::Called),
-                (true, true) => {
-                    let op = Op::Claim { number, sub, entered_at };
-                    self.ask(lane, call, op, Then::State { sub, number, new: true });
+            (Then::Place { sub, claim }, Wake::Place { number, entered_at, called, commitment }) => {
+                self.check_commitment(commitment.as_deref());
+                match (called, claim) {
+                    (false, _) => self.state(lane, call, sub, number, true, OpAnswer::Waiting),
+                    (true, false) => self.state(lane, call, sub, number, true, OpAnswer::Called),
+                    (true, true) => {
+                        let op = Op::Claim { number, sub, entered_at };
+                        self.ask(lane, call, op, Then::State { sub, number, new: true });
+                    }
                 }
-            },
+            }
             (Then::Place { sub, .. }, Wake::Refused(reason)) => {
                 self.lane_answers(lane, call, Outcome::Entered { sub, entered: Entered::Refused(reason) });
             }

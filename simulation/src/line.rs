@@ -1,9 +1,9 @@
 //! The line's shell, as `src/objects/line_do.rs` of the Worker: step, commit, answer; on failure the memory is dropped.
 
 use ropeline_queue::line::log::{Drain, LogError};
-use ropeline_queue::line::{ConfigureError, Step};
+use ropeline_queue::line::{Change, Step};
 use ropeline_queue::wire::Exchange;
-use ropeline_queue::{Line, Settings, UnixMillis};
+use ropeline_queue::{Line, UnixMillis};
 
 use crate::disk::Disk;
 use crate::message::{CallId, Client, LogRefused, Out, Outcome, Request, To};
@@ -24,8 +24,8 @@ pub(crate) struct LineObject {
     /// Counts the crashes; a write of an older life never reaches the disk.
     life: u64,
     pub(crate) offset: i64,
-    /// Whether this instance knows that an alarm is set.
-    armed: bool,
+    /// For when the alarm is set, as far as this instance knows.
+    armed: Option<Ms>,
     /// A tell may have been heard although nobody said so: by the instance before this one, or without an answer.
     unsure: bool,
     telling_until: Ms,
@@ -39,10 +39,9 @@ struct DrainedJson {
 }
 
 impl LineObject {
-    pub(crate) fn new(settings: Settings, clk: UnixMillis, offset: i64, slow: bool) -> Self {
-        let rows = LineRows::new(settings, clk);
+    pub(crate) fn new(rows: LineRows, offset: i64, slow: bool) -> Self {
         let disk = Disk::new(rows, slow);
-        Self { disk, line: None, instance: 0, life: 0, offset, armed: false, unsure: true, telling_until: 0 }
+        Self { disk, line: None, instance: 0, life: 0, offset, armed: None, unsure: true, telling_until: 0 }
     }
 }
 
@@ -69,7 +68,14 @@ impl World {
         let most = self.weather().flush;
         let after = self.random.below(most + 1);
         self.checks.line_writes(&self.line.disk.rows, &changes);
-        if self.line.disk.write(changes, after > 0) {
+        let order = changes.iter().any(|change| {
+            matches!(change, LineChange::Engine(Change::Course(_) | Change::Configured(_)))
+        });
+        let late = self.line.disk.write(changes, after > 0);
+        if order && self.line.disk.rows.configured.settings.shuffle_at_event_start {
+            self.checks.order_changed(&self.line.disk.rows);
+        }
+        if late {
             let life = self.line.life;
             self.schedule_in(after, Event::FlushLine { life });
         }
@@ -99,7 +105,7 @@ impl World {
             let fails = self.random.chance(weather.write_fails);
             if !fails || self.random.chance(500) {
                 self.line_writes(step.changes.into_iter().map(LineChange::Engine).collect());
-                self.arm_if_untold();
+                self.keep_armed();
             }
             if fails {
                 self.note(|| "line: a write fails".to_owned());
@@ -115,14 +121,28 @@ impl World {
         let now = self.line_clock();
         let outcome = match request {
             Request::Exchange(body) => self.line_exchange(now, body),
-            Request::LineBoard => self.step(|line, _| Ok::<_, ReadFailed>(line.board(now))).and_then(Result::ok).map(
-                |board| Outcome::Json(encode(Kind::Board, self.plan.line_speaks, self.plan.lanes_speak, &board)),
-            ),
-            Request::Configure { settings, if_version } => {
-                let step = self.step(|line, _| line.configure(now, (**settings).clone(), *if_version));
-                step.map(|answer| {
-                    Outcome::Configured(answer.map(|it| it.version).map_err(|error: ConfigureError| error.to_string()))
+            Request::LineBoard => {
+                let board = self.step(|line, _| Ok::<_, ReadFailed>(line.board(now))).and_then(Result::ok);
+                board.map(|board| {
+                    self.check_board(&board);
+                    Outcome::Json(encode(Kind::Board, self.plan.line_speaks, self.plan.lanes_speak, &board))
                 })
+            }
+            Request::Configure { settings, if_version } => {
+                let step = self.step(|line, _| {
+                    Ok::<_, ReadFailed>(line.configure(now, (**settings).clone(), *if_version, "simulated"))
+                });
+                step.and_then(Result::ok).map(|answer| {
+                    Outcome::Configured(answer.map(|it| it.version).map_err(|error| error.to_string()))
+                })
+            }
+            Request::Pace { pace } => {
+                let step = self.step(|line, _| Ok::<_, ReadFailed>(line.set_pace(now, *pace, "simulated")));
+                step.and_then(Result::ok).map(|()| Outcome::Told)
+            }
+            Request::EndSession { which } => {
+                let step = self.step(|line, rows| line.end_session(rows, now, *which, "simulated"));
+                step.and_then(Result::ok).map(Outcome::EndedSession)
             }
             Request::Lease { relay } => {
                 let step = self.step(|line, _| line.lease::<ReadFailed>(now, relay));
@@ -147,7 +167,8 @@ impl World {
         };
         let outcome = outcome.unwrap_or(Outcome::Unavailable);
         self.line_sends(Out::Answer(call, outcome));
-        self.tell_soon();
+        self.keep_armed();
+        self.tell();
     }
 
     fn line_exchange(&mut self, now: UnixMillis, body: &str) -> Option<Outcome> {
@@ -159,6 +180,7 @@ impl World {
             }
         };
         let reply = self.step(|line, rows| line.exchange(rows, now, &exchange))?.ok()?;
+        self.check_board(&reply.board);
         self.note(|| {
             let numbering = serde_json::to_string(&reply.numbering).unwrap_or_default();
             let ops: Vec<_> = exchange.ops.iter().zip(&reply.ops).map(|(op, answer)| format!("{op:?} -> {answer:?}")).collect();
@@ -196,15 +218,19 @@ impl World {
         (self.line.unsure || told.busy != busy).then_some(Told { busy, stamp: rows.head.version })
     }
 
-    fn arm_if_untold(&mut self) {
-        if !self.line.armed && self.untold().is_some() {
-            self.arm();
+    /// Sees that the alarm is set for what is due next.
+    fn keep_armed(&mut self) {
+        let clock = self.line_clock();
+        let due = self.line.line.as_ref().and_then(Line::next_due).map(|due| self.now + due.since(clock));
+        let again = self.untold().map(|_| self.now + TELL_AGAIN_MS);
+        let Some(wanted) = due.into_iter().chain(again).min() else { return };
+        if self.line.armed.is_none_or(|armed| wanted < armed) {
+            self.arm(wanted);
         }
     }
 
-    fn arm(&mut self) {
-        let due = self.now + TELL_AGAIN_MS;
-        self.line.armed = true;
+    fn arm(&mut self, due: Ms) {
+        self.line.armed = Some(due);
         self.line_writes(vec![LineChange::Alarm(Some(due))]);
         let weather = self.weather();
         let mut at = due + self.random.below(50);
@@ -227,17 +253,12 @@ impl World {
             }
             self.line_writes(vec![LineChange::Alarm(None)]);
         }
-        self.line.armed = false;
-        if self.untold().is_some() {
-            self.arm();
-            self.tell();
-        }
-    }
-
-    fn tell_soon(&mut self) {
-        if self.line.armed {
-            self.tell();
-        }
+        let now = self.line_clock();
+        self.line.armed = None;
+        self.keep_armed();
+        let _done = self.step(|line, _| Ok::<_, ReadFailed>(line.tick(now)));
+        self.keep_armed();
+        self.tell();
     }
 
     fn tell(&mut self) {
@@ -276,7 +297,7 @@ impl World {
         self.line_forgets();
         self.line.instance += 1;
         self.line.life += 1;
-        self.line.armed = false;
+        self.line.armed = None;
         self.line.unsure = true;
         self.line.telling_until = 0;
         self.checks.line_crashed(&self.line.disk.rows, lost);

@@ -1,5 +1,6 @@
 //! What goes over the network, who asks, and what comes back.
 
+use ropeline_queue::line::history::Which;
 use ropeline_queue::line::log::Ack;
 use ropeline_queue::wire::{OpAnswer, Refusal};
 use ropeline_queue::{Epoch, Number, Seq, Settings, Subject};
@@ -38,10 +39,13 @@ pub(crate) enum Request {
     Renew { sub: Subject, number: Number },
     Leave { sub: Subject, number: Number },
     Complete { seq: Seq },
+    Redeem { seq: Seq },
     LaneBoard,
     Exchange(String),
     LineBoard,
     Configure { settings: Box<Settings>, if_version: Option<u64> },
+    Pace { pace: Option<u64> },
+    EndSession { which: Which },
     Lease { relay: String },
     RenewLease { epoch: Epoch },
     ReleaseLease { epoch: Epoch },
@@ -77,6 +81,8 @@ pub(crate) enum Outcome {
     /// The version there is now; an error: refused.
     Configured(Result<u64, String>),
     Told,
+    /// A session that an operator ended, if there was one.
+    EndedSession(Option<Seq>),
     /// 503, or the stub's `.overloaded`: not to be repeated.
     Overloaded,
     /// `.retryable`, a lost connection, or 500.

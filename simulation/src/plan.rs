@@ -1,9 +1,10 @@
 //! What a seed stands for: how many visitors with which habits, which settings, which weather. Everything that is decided before
 //! the first step; what happens on the way is decided by the same generator, step by step.
 
-use ropeline_queue::{EventId, Settings};
+use ropeline_queue::{EventId, Settings, UnixMillis};
 
 use crate::random::Random;
+use crate::world::BASE_UNIX_MS;
 
 /// Milliseconds of true time since the simulation began.
 pub(crate) type Ms = u64;
@@ -102,6 +103,8 @@ pub(crate) struct Plan {
     pub(crate) clock_skew: Ms,
     /// Kafka and relays start only here.
     pub(crate) relays_from: Ms,
+    /// The secret of the draw.
+    pub(crate) draw: [u8; 32],
 }
 
 /// The event of all simulations.
@@ -160,6 +163,7 @@ impl Plan {
             operator_every: 0,
             clock_skew: 0,
             relays_from: 0,
+            draw: [0; 32],
         }
     }
 
@@ -172,7 +176,7 @@ impl Plan {
         let cheats = random.pick(&[0, 0, 20, 100]);
         let visitors = (0..count).map(|_| Self::habits(random, rush, no_show, hidden, cheats, faults_until)).collect();
         let event = demo();
-        let settings = Settings {
+        let mut settings = Settings {
             total_active_users: random.pick(&[1, 2, 5, 20, 1_000]),
             new_users_per_minute: random.pick(&[5, 20, 60, 600]),
             session_duration_seconds: random.pick(&[10, 20, 60, 300]),
@@ -189,6 +193,10 @@ impl Plan {
             1 => (Dialect::Later, Dialect::Golden),
             _ => (Dialect::Now, Dialect::Now),
         };
+        let golden = lanes_speak == Dialect::Golden || line_speaks == Dialect::Golden;
+        if !golden && random.chance(400) {
+            Self::goes_its_way(random, &mut settings, faults_until);
+        }
         let level = random.pick(&[0, 1, 1, 2, 3]);
         let weather = Weather {
             least_delay: 1,
@@ -220,7 +228,26 @@ impl Plan {
             operator_every: random.pick(&[0, 5, 20, 60]) * SECOND,
             clock_skew: random.pick(&[0, 100, 5_000]),
             relays_from: if random.chance(150) { faults_until } else { 0 },
+            draw: core::array::from_fn(|_| random.next().to_le_bytes()[0]),
         }
+    }
+
+    /// A prequeue, an opening, perhaps a draw and an end.
+    fn goes_its_way(random: &mut Random, settings: &mut Settings, faults_until: Ms) {
+        let start = random.below(faults_until);
+        settings.event_start_time = Some(UnixMillis(BASE_UNIX_MS + start + 1));
+        if random.chance(700) {
+            settings.prequeue_start_time = Some(UnixMillis(BASE_UNIX_MS + random.below(start + 1)));
+            settings.shuffle_at_event_start = random.chance(700);
+        }
+        if random.chance(200) {
+            settings.event_end_time = Some(UnixMillis(BASE_UNIX_MS + start + 2 + random.below(10 * MINUTE)));
+        }
+    }
+
+    /// Whether one side speaks as the first version did, which knows less.
+    pub(crate) fn speaks_golden(&self) -> bool {
+        self.lanes_speak == Dialect::Golden || self.line_speaks == Dialect::Golden
     }
 
     fn habits(random: &mut Random, rush: Ms, no_show: u64, hidden: u64, cheats: u64, faults_until: Ms) -> Habits {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use ropeline_queue::lane::{LaneChange, LaneMeta};
-use ropeline_queue::line::{Admission, Change, Head, LaneRow, LineStore, RelayRow, Session, Snapshot, Why};
+use ropeline_queue::line::{
+    Admission, Change, Course, Head, LaneRow, LineStore, RelayRow, Seed, Session, Snapshot, Why,
+};
 use ropeline_queue::wire::Configured;
 use ropeline_queue::{LaneId, Number, Position, Seq, Settings, Subject, UnixMillis};
 
@@ -29,15 +31,17 @@ pub(crate) enum LineChange {
 #[derive(Clone, Debug)]
 pub(crate) struct LineRows {
     pub(crate) head: Head,
+    pub(crate) course: Course,
     pub(crate) configured: Configured,
     pub(crate) lanes: BTreeMap<LaneId, LaneRow>,
-    /// first → (last, why)
-    pub(crate) gone: BTreeMap<Position, (Position, Why)>,
+    /// first → (last, why, when)
+    pub(crate) gone: BTreeMap<Number, (Number, Why, UnixMillis)>,
     /// (to where, how many, when), in order.
     pub(crate) called: Vec<(Position, u64, UnixMillis)>,
     pub(crate) admissions: Vec<Admission>,
     pub(crate) by_number: BTreeMap<Number, Seq>,
     pub(crate) relay: RelayRow,
+    pub(crate) audits: u64,
     pub(crate) told: Told,
     pub(crate) alarm: Option<u64>,
     /// When set, the next reads fail.
@@ -49,9 +53,10 @@ pub(crate) struct LineRows {
 pub(crate) struct ReadFailed;
 
 impl LineRows {
-    pub(crate) fn new(settings: Settings, clk: UnixMillis) -> Self {
+    pub(crate) fn new(settings: Settings, clk: UnixMillis, seed: [u8; 32]) -> Self {
         Self {
             head: Head { clk, ..Head::default() },
+            course: Course::new(Seed(seed)),
             configured: Configured { version: 1, settings },
             lanes: BTreeMap::new(),
             gone: BTreeMap::new(),
@@ -59,6 +64,7 @@ impl LineRows {
             admissions: Vec::new(),
             by_number: BTreeMap::new(),
             relay: RelayRow::default(),
+            audits: 0,
             told: Told::default(),
             alarm: None,
             reads_fail: false,
@@ -73,14 +79,15 @@ impl LineRows {
         self.by_number.get(&number).and_then(|seq| self.admission(*seq))
     }
 
-    pub(crate) fn why_gone(&self, position: Position) -> Option<Why> {
-        self.gone.range(..=position).next_back().filter(|(_, (last, _))| position <= *last).map(|(_, (_, why))| *why)
+    pub(crate) fn gone_since(&self, number: Number) -> Option<(Why, UnixMillis)> {
+        let (_, (last, why, at)) = self.gone.range(..=number).next_back()?;
+        (number <= *last).then_some((*why, *at))
     }
 
     /// Whether this place can never be let in (again), at `clk`.
     pub(crate) fn is_over(&self, number: Number, clk: UnixMillis) -> bool {
-        self.why_gone(number.position()).is_some()
-            || self.admission_of(number).is_some_and(|it| it.session.over || it.session.session_expires_at <= clk)
+        self.gone_since(number).is_some()
+            || self.admission_of(number).is_some_and(|it| it.session.over.is_some() || it.session.session_expires_at <= clk)
     }
 
     /// What a starting object reads.
@@ -103,9 +110,10 @@ impl LineRows {
         }
         Snapshot {
             head: self.head.clone(),
+            course: self.course,
             configured: self.configured.clone(),
             lanes: self.lanes.iter().map(|(lane, row)| (*lane, *row)).collect(),
-            gone: self.gone.iter().map(|(first, (last, _))| (*first, *last)).collect(),
+            gone: self.gone.iter().map(|(first, (last, ..))| (*first, *last)).collect(),
             releases: releases.into_iter().collect(),
             admitted: admitted.into_iter().collect(),
             called: called.into_iter().collect(),
@@ -123,8 +131,10 @@ impl LineRows {
             Change::Lane(lane, row) => {
                 self.lanes.insert(*lane, *row);
             }
-            Change::Gone { first, last, why } => {
-                self.gone.insert(*first, (*last, *why));
+            Change::Course(course) => self.course = *course,
+            Change::Audit(_) => self.audits += 1,
+            Change::Gone { first, last, why, at } => {
+                self.gone.insert(*first, (*last, *why, *at));
             }
             Change::Called { last, count, at } => self.called.push((*last, *count, *at)),
             Change::Admit(admission) => {
@@ -169,6 +179,10 @@ impl LineStore for LineRows {
     fn called_at(&self, position: Position) -> Result<Option<UnixMillis>, ReadFailed> {
         let index = self.called.partition_point(|(last, ..)| *last < position);
         self.read(self.called.get(index).map(|(.., at)| *at))
+    }
+
+    fn gone(&self, number: Number) -> Result<Option<(Why, Option<UnixMillis>)>, ReadFailed> {
+        self.read(self.gone_since(number).map(|(why, at)| (why, Some(at))))
     }
 
     fn records(&self, after: Seq, limit: usize, max_bytes: usize) -> Result<Vec<String>, ReadFailed> {

@@ -2,7 +2,8 @@
 //! hide the tab, give up, cheat, or never return.
 
 use ropeline_queue::wire::{OpAnswer, Refusal};
-use ropeline_queue::{Number, Seq, Subject};
+use ropeline_queue::place::State;
+use ropeline_queue::{Number, Position, Seq, Subject};
 
 use crate::isolate::Told;
 use crate::message::{CallId, Client, Entered, Outcome, Request, To};
@@ -28,6 +29,8 @@ pub(crate) enum Doing {
 #[derive(Clone, Debug)]
 pub(crate) struct Tab {
     pub(crate) number: Option<Number>,
+    /// Its position, once that is known.
+    pub(crate) position: Option<Position>,
     pub(crate) next: Doing,
     /// Counts its timers; an older one does nothing.
     turn: u64,
@@ -73,6 +76,7 @@ impl Visitor {
     pub(crate) fn new(index: usize, habits: Habits) -> Self {
         let tab = Tab {
             number: None,
+            position: None,
             next: Doing::Enter { again: false },
             turn: 0,
             call: None,
@@ -207,6 +211,7 @@ impl World {
                 let number = *number;
                 if it.number != Some(number) {
                     it.shown = None;
+                    it.position = None;
                 }
                 it.number = Some(number);
                 let it = &mut self.visitors[visitor];
@@ -215,8 +220,10 @@ impl World {
             }
             Outcome::Entered { entered: Entered::Refused(refusal), .. } => {
                 let after = match refusal {
-                    Refusal::LineFull { .. } => self.random.between(5, 30) * SECOND,
-                    _ => self.random.between(500, 2 * SECOND),
+                    Refusal::Moved => self.random.between(500, 2 * SECOND),
+                    // It is over: nobody comes back for that.
+                    Refusal::Ended => return self.want(visitor, false),
+                    _ => self.random.between(5, 30) * SECOND,
                 };
                 self.next_turn(visitor, tab, doing, after);
             }
@@ -257,6 +264,11 @@ impl World {
                 self.next_turn(visitor, tab, Doing::Claim, after);
             }
             OpAnswer::Admitted { seq, .. } => self.is_in(visitor, tab, seq),
+            // The place is kept; what is sold out may not be for ever.
+            OpAnswer::SoldOut => {
+                let after = self.random.between(5, 60) * SECOND;
+                self.next_turn(visitor, tab, Doing::Poll, after);
+            }
             _ => self.place_over(visitor, tab),
         }
     }
@@ -272,6 +284,10 @@ impl World {
             if it.habits.completes {
                 let after = self.random.below(duration);
                 self.schedule_in(after, Event::Completes { seq: seq.get() });
+            }
+            if !self.plan.speaks_golden() && self.random.chance(200) {
+                let after = self.random.below(duration);
+                self.schedule_in(after, Event::Redeems { seq: seq.get() });
             }
         }
         self.want(visitor, false);
@@ -323,15 +339,18 @@ impl World {
             return self.next_turn(visitor, tab, Doing::Poll, after);
         };
         it.seen = it.seen.max(told.frontier);
-        let before = it.tabs[tab].shown.replace(told.ahead);
-        if let Some(number) = it.tabs[tab].number {
-            self.checks.shown(number, before, told.ahead);
+        let number = it.tabs[tab].number;
+        if let (Some(number), Some(ahead)) = (number, told.ahead) {
+            let before = it.tabs[tab].shown.replace(ahead);
+            self.checks.shown(number, before, ahead);
             self.check_true_ahead(number);
         }
-        if told.called {
-            self.next_turn(visitor, tab, Doing::Claim, 0);
-        } else {
-            self.next_turn(visitor, tab, Doing::Poll, told.poll_after);
+        match told.state {
+            State::Called => self.next_turn(visitor, tab, Doing::Claim, 0),
+            State::Ended => self.place_over(visitor, tab),
+            // No queue: some go on at once, others would rather wait.
+            State::Passthrough if self.random.chance(500) => self.want(visitor, false),
+            _ => self.next_turn(visitor, tab, Doing::Poll, told.poll_after),
         }
     }
 

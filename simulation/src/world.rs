@@ -18,11 +18,12 @@ use crate::plan::{Ms, Plan, SECOND, Shape, Weather};
 use crate::random::Random;
 use crate::registry::Registry;
 use crate::relay::Relay;
+use crate::rows::LineRows;
 use crate::trace::Trace;
 use crate::visitor::Visitor;
 
 /// True time 0 on everybody's clock, give or take its skew.
-const BASE_UNIX_MS: u64 = 1_795_376_000_000;
+pub(crate) const BASE_UNIX_MS: u64 = 1_795_376_000_000;
 
 /// Something that is to happen.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ pub(crate) enum Event {
     Fault,
     Operator,
     Completes { seq: u64 },
+    Redeems { seq: u64 },
     PasserBy,
     FaultsEnd,
 }
@@ -98,7 +100,8 @@ impl World {
         let mut random = Random::new(!plan.seed);
         let slow = plan.weather.flush > 0;
         let mut skew = || random.below(2 * plan.clock_skew + 1).cast_signed() - plan.clock_skew.cast_signed();
-        let line = LineObject::new(plan.settings.clone(), UnixMillis(BASE_UNIX_MS), skew(), slow);
+        let rows = LineRows::new(plan.settings.clone(), UnixMillis(BASE_UNIX_MS), plan.draw);
+        let line = LineObject::new(rows, skew(), slow);
         let lanes = (0..crate::lane::MOST_LANES).map(|id| LaneObject::new(id, skew(), slow)).collect();
         let isolates = (0..plan.isolates).map(|_| Isolate::new(plan.settings.lanes)).collect();
         let visitors = plan.visitors.iter().enumerate().map(|(index, habits)| Visitor::new(index, *habits)).collect();
@@ -211,6 +214,7 @@ impl World {
             Event::Fault => self.fault(),
             Event::Operator => self.operator_acts(),
             Event::Completes { seq } => self.origin_completes(seq),
+            Event::Redeems { seq } => self.origin_redeems(seq),
             Event::PasserBy => self.passer_by(),
             Event::FaultsEnd => self.faults_end(),
         }

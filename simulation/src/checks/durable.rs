@@ -14,6 +14,7 @@ pub(crate) struct Durable {
     admitted: BTreeMap<Number, (Seq, UnixMillis)>,
     left: BTreeSet<Number>,
     completed: BTreeSet<Seq>,
+    redeemed: BTreeSet<Seq>,
     config_version: u64,
 }
 
@@ -27,9 +28,13 @@ impl Durable {
     }
 
     pub(super) fn completed(&mut self, seq: Seq, rows: &LineRows) {
-        if rows.admission(seq).is_some_and(|admission| admission.session.over) {
+        if rows.admission(seq).is_some_and(|admission| admission.session.over.is_some()) {
             self.completed.insert(seq);
         }
+    }
+
+    pub(super) fn redeemed(&mut self, seq: Seq) {
+        self.redeemed.insert(seq);
     }
 
     pub(super) fn configured(&mut self, version: u64) {
@@ -49,14 +54,19 @@ impl Durable {
             is_kept(*number, *fact, rows)?;
         }
         for number in &self.left {
-            let gone = rows.why_gone(number.position()).is_some();
-            if !gone && rows.admission_of(*number).is_none_or(|admission| !admission.session.over) {
+            let gone = rows.gone_since(*number).is_some();
+            if !gone && rows.admission_of(*number).is_none_or(|admission| admission.session.over.is_none()) {
                 return Err(format!("number {number} was given up, and lives after a crash"));
             }
         }
         for seq in &self.completed {
-            if rows.admission(*seq).is_none_or(|admission| !admission.session.over) {
+            if rows.admission(*seq).is_none_or(|admission| admission.session.over.is_none()) {
                 return Err(format!("seq {seq} was completed, and lives after a crash"));
+            }
+        }
+        for seq in &self.redeemed {
+            if rows.admission(*seq).is_none_or(|admission| !admission.session.redeemed) {
+                return Err(format!("seq {seq} was redeemed, and is not after a crash"));
             }
         }
         if rows.head.last_number < self.highest || rows.configured.version < self.config_version {

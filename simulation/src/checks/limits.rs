@@ -85,7 +85,8 @@ impl Limits {
                     self.take(session.release_at.get());
                     self.admitted.push_back(clk);
                     let (used, minute) = (self.used, self.admitted.len() as u64);
-                    if used > settings.total_active_users || minute > settings.new_users_per_minute {
+                    let pace = rows.course.pace.unwrap_or(u64::MAX);
+                    if used > settings.total_active_users || minute > settings.new_users_per_minute.min(pace) {
                         return Err(format!(
                             "seq {}: {used} of {} slots, {minute} of {} in 60 seconds",
                             session.seq, settings.total_active_users, settings.new_users_per_minute
@@ -99,7 +100,7 @@ impl Limits {
                     let before = written.get(&session.seq).copied();
                     let before = before.or_else(|| rows.admission(session.seq).map(|it| it.session));
                     let Some(before) = before else { return Err(format!("a session of no admission: {session:?}")) };
-                    if session.session_expires_at < before.session_expires_at || (before.over && !session.over) {
+                    if session.session_expires_at < before.session_expires_at || (before.over.is_some() && before.over != session.over) {
                         return Err(format!("a session is cut short or revived: {session:?} after {before:?}"));
                     }
                     self.check_release(session)?;

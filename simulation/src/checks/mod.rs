@@ -3,6 +3,7 @@
 
 mod backwards;
 mod bounds;
+mod course;
 mod durable;
 mod limits;
 mod log;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 
 use ropeline_queue::lane::{Abort, LaneChange};
 use ropeline_queue::line::Change;
-use ropeline_queue::wire::{Exchange, ExchangeReply, OpAnswer};
+use ropeline_queue::wire::{Board, Exchange, ExchangeReply, OpAnswer};
 use ropeline_queue::{Number, Subject};
 
 use crate::message::{CallId, Entered, Outcome, Request};
@@ -40,6 +41,8 @@ pub(crate) enum Promise {
     Session,
     /// 7. Every admission reaches Kafka.
     Log,
+    /// An event goes its way, and a draw is what it was committed to.
+    Course,
     /// 8. Bounded everywhere.
     Bounds,
     /// When faults stop, all comes to rest.
@@ -63,6 +66,7 @@ pub(crate) struct Checks {
     pub(crate) broken: Option<Violation>,
     pub(crate) order: order::Order,
     pub(crate) backwards: backwards::Backwards,
+    course: course::Way,
     pub(crate) places: places::Places,
     pub(crate) limits: limits::Limits,
     pub(crate) durable: durable::Durable,
@@ -78,6 +82,7 @@ impl Checks {
             broken: None,
             order: order::Order::new(visitors),
             backwards: backwards::Backwards::default(),
+            course: course::Way::default(),
             places: places::Places::new(visitors),
             limits: limits::Limits::default(),
             durable: durable::Durable::default(),
@@ -139,11 +144,18 @@ impl Checks {
         }
         let verdict = self.order.line_writes(rows, &changes);
         self.judge(Promise::Order, verdict);
+        let verdict = self.course.line_writes(rows, &changes);
+        self.judge(Promise::Course, verdict);
         let verdict = self.backwards.line_writes(rows, &changes);
         self.judge(Promise::Backwards, verdict);
         let verdict = self.limits.line_writes(rows, &changes);
         self.judge(Promise::Limits, verdict);
-        let verdict = self.session.line_writes(rows, &changes, |sub| self.places.number_stored(self.by_sub.get(&sub).copied()));
+        let verdict = self.session.line_writes(
+            rows,
+            &changes,
+            |sub| self.places.number_stored(self.by_sub.get(&sub).copied()),
+            |number| self.backwards.position(number),
+        );
         self.judge(Promise::Session, verdict);
     }
 
@@ -156,9 +168,21 @@ impl Checks {
     pub(crate) fn line_crashed(&mut self, rows: &LineRows, lost: bool) {
         if lost {
             self.limits.rebuild(rows);
-            self.backwards.rebuild(rows);
+            self.order_changed(rows);
         }
         self.line_starts(rows);
+    }
+
+    /// There is a draw now, or none after all.
+    pub(crate) fn order_changed(&mut self, rows: &LineRows) {
+        let verdict = self.backwards.rebuild(rows);
+        self.judge(Promise::Backwards, verdict);
+    }
+
+    /// A board has reached the public.
+    pub(crate) fn board_is_public(&mut self, board: &Board) {
+        let verdict = self.course.board_is_public(board);
+        self.judge(Promise::Course, verdict);
     }
 
     pub(crate) fn shown(&mut self, number: Number, before: Option<u64>, ahead: u64) {
@@ -236,6 +260,14 @@ impl World {
             Outcome::Asked { asked: Request::Complete { seq }, answer: Some(_) } => {
                 self.checks.durable.completed(*seq, &self.line.disk.rows);
             }
+            Outcome::Asked { asked: Request::Redeem { seq }, answer: Some(answer) } => {
+                let first = *answer == OpAnswer::Redeemed { first: true };
+                let verdict = self.checks.session.redeemed(*seq, first);
+                self.checks.judge(Promise::Session, verdict);
+                if first {
+                    self.checks.durable.redeemed(*seq);
+                }
+            }
             Outcome::Asked { asked, answer: Some(answer) } => {
                 let (Request::Claim { sub, number } | Request::Renew { sub, number } | Request::Leave { sub, number }) = asked
                 else {
@@ -256,6 +288,18 @@ impl World {
             Outcome::Configured(Ok(version)) => self.checks.durable.configured(*version),
             _ => {}
         }
+    }
+
+    /// A new place comes with what its event has committed itself to.
+    pub(crate) fn check_commitment(&mut self, commitment: Option<&str>) {
+        let verdict = self.checks.course.is_committed(&self.line.disk.rows, commitment);
+        self.checks.judge(Promise::Course, verdict);
+    }
+
+    /// A board leaves the line's engine: the seed is secret before the cut.
+    pub(crate) fn check_board(&mut self, board: &Board) {
+        let verdict = course::is_discreet(&self.line.disk.rows, board);
+        self.checks.judge(Promise::Course, verdict);
     }
 
     fn answer_leaves(&mut self, number: Number, answer: OpAnswer) {

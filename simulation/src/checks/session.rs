@@ -1,9 +1,9 @@
 //! Promise 6: one place gives one session and one `seq`, and only a place that is living, called and stored is let in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ropeline_queue::line::Change;
-use ropeline_queue::{Number, Seq, Subject};
+use ropeline_queue::{Number, Position, Seq, Subject};
 use serde::Deserialize;
 
 use super::Verdict;
@@ -26,6 +26,7 @@ struct Record {
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     answered: BTreeMap<Number, Seq>,
+    redeemed: BTreeSet<Seq>,
 }
 
 impl Sessions {
@@ -35,12 +36,18 @@ impl Sessions {
         if first == seq { Ok(()) } else { Err(format!("number {number} was admitted as {first} and is now {seq}")) }
     }
 
+    /// The origin is told whether it is the first to use a pass: once.
+    pub(super) fn redeemed(&mut self, seq: Seq, first: bool) -> Verdict {
+        if first && !self.redeemed.insert(seq) { Err(format!("seq {seq} is redeemed twice")) } else { Ok(()) }
+    }
+
     /// `number_of`: the place that a lane has stored for a subject.
     pub(super) fn line_writes(
         &self,
         rows: &LineRows,
         changes: &[&Change],
         number_of: impl Fn(Subject) -> Option<Number>,
+        position_of: impl Fn(Number) -> Option<Position>,
     ) -> Verdict {
         let mut seq = rows.head.seq;
         let mut numbers = Vec::new();
@@ -55,8 +62,11 @@ impl Sessions {
                 return Err(format!("number {number} is admitted twice"));
             }
             numbers.push(number);
-            if rows.why_gone(number.position()).is_some() || number.position() > rows.head.frontier {
-                return Err(format!("number {number} is admitted, but gone or not called (frontier {})", rows.head.frontier));
+            let Some(position) = position_of(number).filter(|position| *position <= rows.head.frontier) else {
+                return Err(format!("number {number} is admitted, but not called (frontier {})", rows.head.frontier));
+            };
+            if rows.gone_since(number).is_some() {
+                return Err(format!("number {number} is admitted, but gone"));
             }
             let record: Record = serde_json::from_str(&admission.record).map_err(|error| error.to_string())?;
             if number_of(record.visitor) != Some(number) {
@@ -65,7 +75,7 @@ impl Sessions {
             let same = record.event == "demo"
                 && record.seq == seq.get()
                 && record.number == number.get()
-                && record.position == number.get()
+                && record.position == position.get()
                 && record.jti == format!("demo/{seq}")
                 && record.admitted_at == admission.admitted_at.rfc3339()
                 && record.session_expires_at == admission.session.session_expires_at.rfc3339();
