@@ -285,6 +285,7 @@ impl World {
                     self.answer_leaves(*number, *answer);
                 }
             }
+            Outcome::EndedSession(Some(seq)) => self.checks.durable.completed(*seq, &self.line.disk.rows),
             Outcome::Configured(Ok(version)) => self.checks.durable.configured(*version),
             _ => {}
         }

@@ -7,7 +7,7 @@ use crate::plan::{MINUTE, Ms, Plan, SECOND, Shape};
 /// After faults stop, all is at rest within this time.
 const BOUND_MS: Ms = 80 * MINUTE;
 /// Plain sums of admissions over five minutes, against the limit.
-const LEAST_SHARE: f64 = 0.95;
+const LEAST_PERCENT: u64 = 95;
 
 /// How the limits stood in one second.
 #[derive(Clone, Copy, Debug)]
@@ -78,15 +78,19 @@ impl Rest {
         if judged.len() < 120 + 300 {
             return Err(format!("only {} seconds can be judged", judged.len()));
         }
-        for (start, window) in judged[120..].windows(300).enumerate() {
+        for (start, window) in judged[120..].windows(301).enumerate() {
             let (Some(first), Some(last)) = (window.first(), window.last()) else { continue };
-            let share = if by_slots {
-                window.iter().map(|second| second.used).sum::<u64>() as f64 / (self.slots * 300) as f64
+            let (used, limit) = if by_slots {
+                (window[1..].iter().map(|second| second.used).sum::<u64>(), self.slots * 300)
             } else {
-                (last.admitted - first.admitted) as f64 / (self.per_minute as f64 * 299.0 / 60.0)
+                (last.admitted - first.admitted, self.per_minute * 5)
             };
-            if share < LEAST_SHARE {
-                return Err(format!("only {:.1} % of the limit is used from second {} on", share * 100.0, start + 120));
+            // Nobody is let in by halves.
+            let least = limit * LEAST_PERCENT / 100;
+            if used < least {
+                let percent = used as f64 * 100.0 / limit as f64;
+                let limit = if by_slots { format!("{} slots", self.slots) } else { format!("{} a minute", self.per_minute) };
+                return Err(format!("only {percent:.1} % of {limit} are used from second {} on", start + 120));
             }
         }
         Ok(())
