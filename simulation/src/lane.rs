@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ropeline_queue::lane::{LaneChange, LaneStep, WaiterId, Wake};
-use ropeline_queue::wire::{Board, ExchangeReply, Op, OpAnswer};
+use ropeline_queue::wire::{Board, Exchange, ExchangeReply, Op, OpAnswer};
 use ropeline_queue::{Lane, LaneId, Number, Subject};
 
 use crate::disk::Disk;
@@ -58,7 +58,8 @@ pub(crate) struct LaneObject {
     pub(crate) waiters: BTreeMap<WaiterId, Waiting>,
     next_waiter: WaiterId,
     pumping: bool,
-    flying: Option<CallId>,
+    flying: Option<(CallId, Exchange)>,
+    last_reply: Option<ExchangeReply>,
     attempt: u32,
     cycle_began: Ms,
     lanes_said: u16,
@@ -79,6 +80,7 @@ impl LaneObject {
             next_waiter: 0,
             pumping: false,
             flying: None,
+            last_reply: None,
             attempt: 0,
             cycle_began: 0,
             lanes_said: 1,
@@ -95,6 +97,11 @@ impl LaneObject {
     fn row(&self, sub: Subject) -> Option<VisitorRow> {
         self.disk.rows.visitors.get(&sub).copied()
     }
+}
+
+const fn retry_pause(attempt: u32) -> Ms {
+    let pause = 50 << if attempt < 6 { attempt } else { 6 };
+    if pause < LONGEST_PAUSE_MS { pause } else { LONGEST_PAUSE_MS }
 }
 
 impl World {
@@ -239,7 +246,7 @@ impl World {
         let body = encode(Kind::Exchange, self.plan.lanes_speak, self.plan.line_speaks, &exchange);
         self.checks.exchange_sent(&exchange, &body);
         let call = self.begin_call(Client::Exchange { lane, instance }, EXCHANGE_BOUND_MS);
-        self.lanes[lane].flying = Some(call);
+        self.lanes[lane].flying = Some((call, exchange));
         self.lane_sends(lane, Out::Call(call, To::Line, Request::Exchange(body)));
     }
 
@@ -259,25 +266,33 @@ impl World {
     }
 
     pub(crate) fn exchange_answered(&mut self, lane: usize, instance: u64, call: CallId, outcome: &Outcome) {
+        let mixed_up = self.weather().mixed_up;
+        let mixed_up = self.random.chance(mixed_up);
         let object = &mut self.lanes[lane];
-        if object.instance != instance || object.flying != Some(call) {
-            return;
-        }
-        object.flying = None;
+        let flying = object.flying.take_if(|(flying, _)| *flying == call);
+        let Some((_, exchange)) = flying.filter(|_| object.instance == instance) else { return };
         let pause = match outcome {
             Outcome::Json(body) => {
-                object.attempt = 0;
-                return match decode::<ExchangeReply>(body) {
-                    Ok(reply) => self.settle(lane, &reply),
-                    Err(error) => self.checks.misunderstood(error),
+                let reply = match decode::<ExchangeReply>(body) {
+                    Ok(reply) => reply,
+                    Err(error) => return self.checks.misunderstood(error),
                 };
+                // Sometimes the answer to an earlier batch comes instead.
+                let earlier = object.last_reply.replace(reply.clone());
+                let earlier = earlier.filter(|_| mixed_up).filter(|it| (it.inc, it.k) != (exchange.inc, exchange.k));
+                let reply = earlier.unwrap_or(reply);
+                if reply.answers(&exchange) {
+                    object.attempt = 0;
+                    return self.settle(lane, &reply);
+                }
+                retry_pause(object.attempt)
             }
             Outcome::Overloaded => {
                 let wakes = object.lane.as_mut().map(Lane::give_up_waiting).unwrap_or_default();
                 self.wake(lane, wakes);
                 OVERLOADED_PAUSE_MS
             }
-            _ => (50 << object.attempt.min(6)).min(LONGEST_PAUSE_MS),
+            _ => retry_pause(object.attempt),
         };
         let object = &mut self.lanes[lane];
         object.attempt += 1;
@@ -370,10 +385,12 @@ impl World {
     fn lane_board(&mut self, lane: usize, call: CallId) {
         let now = self.clock(self.lanes[lane].offset);
         let object = &mut self.lanes[lane];
-        let others = object.refreshing_since.is_some_and(|since| now.saturating_sub(since) < BOARD_USABLE_MS);
+        // After a step back of the clock what is of the future is old.
+        let within = |since: u64, bound: u64| now.checked_sub(since).is_some_and(|age| age < bound);
+        let others = object.refreshing_since.is_some_and(|since| within(since, BOARD_USABLE_MS));
         let usable = if others { BOARD_USABLE_MS } else { BOARD_FRESH_MS };
         if let Some((at, board)) = &object.board
-            && now.saturating_sub(*at) < usable
+            && within(*at, usable)
         {
             let board = board.clone();
             let outcome = self.board_json(&board);

@@ -224,7 +224,9 @@ impl World {
         let due = self.line.line.as_ref().and_then(Line::next_due).map(|due| self.now + due.since(clock));
         let again = self.untold().map(|_| self.now + TELL_AGAIN_MS);
         let Some(wanted) = due.into_iter().chain(again).min() else { return };
-        if self.line.armed.is_none_or(|armed| wanted < armed) {
+        // One that should have rung by now is late, or will never ring.
+        let armed = self.line.armed.filter(|armed| *armed > self.now);
+        if armed.is_none_or(|armed| wanted < armed) {
             self.arm(wanted);
         }
     }

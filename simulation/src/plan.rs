@@ -31,6 +31,8 @@ pub(crate) struct Weather {
     pub(crate) latest: Ms,
     pub(crate) lost: u64,
     pub(crate) twice: u64,
+    /// A lane hears the answer to an earlier exchange.
+    pub(crate) mixed_up: u64,
     /// The stub says `.overloaded`.
     pub(crate) overloaded: u64,
     /// The stub says `.retryable`.
@@ -205,6 +207,8 @@ impl Plan {
             latest: random.pick(&[2, 10, 40]) * SECOND,
             lost: level * random.below(15),
             twice: level * random.below(15),
+            // Lines of the first version do not say what they answer.
+            mixed_up: if golden { 0 } else { level * random.below(5) },
             overloaded: level * random.below(6),
             unavailable: level * random.below(10),
             write_fails: level * random.below(8),

@@ -427,6 +427,7 @@ fn lease(lease: engine::Lease) -> Lease {
         acked_seq: Seq(lease.acked_seq.get()),
         pin,
         configured_topic: lease.configured_topic,
+        test: lease.test,
     }
 }
 
