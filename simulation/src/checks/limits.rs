@@ -27,14 +27,15 @@ impl Limits {
         self.completed.insert(seq);
     }
 
-    pub(super) const fn used(&self) -> u64 {
-        self.used
-    }
-
     /// Slots used at this time of the line's clock.
     pub(super) fn used_at(&self, clk: u64) -> u64 {
         // A line that starts again may not remember this time: the books stay where the last write was.
         self.used - self.live.range(..=clk).map(|(_, count)| count).sum::<u64>()
+    }
+
+    /// Admissions in the 60 seconds before this time of the line's clock.
+    pub(super) fn last_minute_at(&self, clk: u64) -> u64 {
+        self.admitted.iter().rev().take_while(|at| **at + 60_000 >= clk).count() as u64
     }
 
     fn advance(&mut self, clk: u64) {

@@ -203,9 +203,12 @@ impl World {
         }
         let verdict = bounds::line(&self.line.disk.rows);
         self.checks.judge(Promise::Bounds, verdict);
-        let used = self.checks.limits.used();
-        let admitted = self.line.disk.rows.head.seq.get();
-        self.checks.rest.observe(self.now, admitted, used);
+        if self.is_full_shape() {
+            let clk = self.line_clock().get();
+            let (used, last_minute) = (self.checks.limits.used_at(clk), self.checks.limits.last_minute_at(clk));
+            let admitted = self.line.disk.rows.head.seq.get();
+            self.checks.rest.observe(self.now, admitted, last_minute, used);
+        }
         if self.checks.rest.is_overdue(self.now) {
             let text = self.who_waits();
             self.checks.fail(Promise::Rest, text);
