@@ -4,7 +4,7 @@
 //! `stale`; beyond that there is no answer but 503.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use ropeline_queue::wire::Board;
@@ -44,7 +44,7 @@ struct Kept {
 }
 
 thread_local! {
-    static BOARDS: RefCell<BTreeMap<EventId, Kept>> = const { RefCell::new(BTreeMap::new()) };
+    static BOARDS: RefCell<HashMap<EventId, Kept>> = RefCell::default();
 }
 
 fn now_ms() -> f64 {

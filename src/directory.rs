@@ -5,7 +5,7 @@
 //! to [`STALE_MS`], so that a sale does not stop with it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use ropeline_queue::subject::Salt;
@@ -40,7 +40,7 @@ pub struct Event {
 struct Directory {
     version: Option<u64>,
     at: f64,
-    events: BTreeMap<EventId, Rc<Event>>,
+    events: HashMap<EventId, Rc<Event>>,
 }
 
 thread_local! {
@@ -76,13 +76,15 @@ pub async fn find(env: &Env, id: &str) -> Result<Rc<Event>, Problem> {
     known().ok_or_else(|| Problem::unknown_event(id))
 }
 
-/// All living events.
+/// All living events, by id.
 ///
 /// # Errors
 /// When the registry cannot be asked.
 pub async fn all(env: &Env) -> Result<Vec<Rc<Event>>, CallError> {
     refresh(env).await?;
-    Ok(DIRECTORY.with_borrow(|directory| directory.events.values().cloned().collect()))
+    let mut events: Vec<_> = DIRECTORY.with_borrow(|directory| directory.events.values().cloned().collect());
+    events.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    Ok(events)
 }
 
 /// Whether any living event lists this web origin, by the copy at hand or a first one.

@@ -2,6 +2,9 @@
 //!
 //! `detail` says what was wrong and what to do. Internals never reach a body.
 
+use std::borrow::Cow;
+use std::ops::Deref;
+
 use serde::Serialize;
 
 /// What went wrong, as in the HTTP contract.
@@ -108,13 +111,18 @@ impl Slug {
     }
 }
 
-/// An error on its way to the client.
+/// An error on its way to the client. Boxed, since every step of every route can end with one: a `Result` that has room for the
+/// parts themselves would be copied field by field at each `?`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+/// What a [`Problem`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
     /// Which.
     pub slug: Slug,
     /// What was wrong and what to do.
-    pub detail: String,
+    pub detail: Cow<'static, str>,
     /// The field or parameter that was wrong.
     pub field: Option<String>,
     /// When to try again, seconds.
@@ -133,20 +141,50 @@ struct Body<'a> {
     field: Option<&'a str>,
 }
 
+impl Deref for Problem {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl Problem {
     /// A problem without extras.
-    pub fn new(slug: Slug, detail: impl Into<String>) -> Self {
-        Self { slug, detail: detail.into(), field: None, retry_after: None, allow: None }
+    pub fn new(slug: Slug, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::of(slug, detail.into())
+    }
+
+    #[inline(never)]
+    fn of(slug: Slug, detail: Cow<'static, str>) -> Self {
+        Self(Box::new(Parts { slug, detail, field: None, retry_after: None, allow: None }))
     }
 
     /// A problem with one field of the request.
-    pub fn field(slug: Slug, field: &str, detail: impl Into<String>) -> Self {
-        Self { field: Some(field.to_owned()), ..Self::new(slug, detail) }
+    pub fn field(slug: Slug, field: &str, detail: impl Into<Cow<'static, str>>) -> Self {
+        let mut problem = Self::new(slug, detail);
+        problem.0.field = Some(field.to_owned());
+        problem
     }
 
     /// A problem that will pass.
-    pub fn retry(slug: Slug, seconds: u64, detail: impl Into<String>) -> Self {
-        Self { retry_after: Some(seconds), ..Self::new(slug, detail) }
+    pub fn retry(slug: Slug, seconds: u64, detail: impl Into<Cow<'static, str>>) -> Self {
+        let mut problem = Self::new(slug, detail);
+        problem.0.retry_after = Some(seconds);
+        problem
+    }
+
+    /// The methods that there are instead.
+    pub fn allowed(allow: &'static str) -> Self {
+        let mut problem = Self::new(Slug::MethodNotAllowed, format!("use {allow}"));
+        problem.0.allow = Some(allow);
+        problem
+    }
+
+    /// The same said as another one.
+    pub fn said_as(mut self, slug: Slug) -> Self {
+        self.0.slug = slug;
+        self
     }
 
     /// Too much is asked: nothing was done, or its outcome is unknown; asking again is safe.

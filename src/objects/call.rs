@@ -126,7 +126,7 @@ impl Bindings {
 
 /// Sends a command and reads its answer, within [`CALL_BOUND`].
 pub async fn call<A: DeserializeOwned>(env: &Env, to: Address<'_>, command: &impl Command) -> Result<A, CallError> {
-    within(CALL_BOUND, ask(env, to, command, RETRIES)).await
+    read(&ask(env, to, Message::new(command)?, CALL_BOUND, RETRIES).await?)
 }
 
 /// The same with another bound, and without retries.
@@ -136,29 +136,36 @@ pub async fn call_once<A: DeserializeOwned>(
     command: &impl Command,
     bound: Duration,
 ) -> Result<A, CallError> {
-    within(bound, ask(env, to, command, 0)).await
+    read(&ask(env, to, Message::new(command)?, bound, 0).await?)
 }
 
-/// The first of the answer and the bound.
-async fn within<A>(bound: Duration, work: impl Future<Output = Result<A, CallError>>) -> Result<A, CallError> {
-    let work = std::pin::pin!(work);
+fn unreadable(error: serde_json::Error) -> CallError {
+    CallError::Unavailable(error.to_string())
+}
+
+fn read<A: DeserializeOwned>(text: &str) -> Result<A, CallError> {
+    crate::json::read(text).map_err(unreadable)
+}
+
+/// The answer's text, or the bound. Of no type, so that all commands and answers share one copy of it in the module.
+async fn ask(
+    env: &Env,
+    to: Address<'_>,
+    message: Message,
+    bound: Duration,
+    retries: usize,
+) -> Result<String, CallError> {
+    let work = std::pin::pin!(attempts(env, to, &message, retries));
     match select(work, Delay::from(bound)).await {
         Either::Left((done, _)) => done,
         Either::Right(_) => Err(CallError::Unavailable(format!("no answer within {} s", bound.as_secs()))),
     }
 }
 
-async fn ask<C: Command, A: DeserializeOwned>(
-    env: &Env,
-    to: Address<'_>,
-    command: &C,
-    mut retries: usize,
-) -> Result<A, CallError> {
-    let unreadable = |error: serde_json::Error| CallError::Unavailable(error.to_string());
-    let message = Message::new(command).map_err(unreadable)?;
+async fn attempts(env: &Env, to: Address<'_>, message: &Message, mut retries: usize) -> Result<String, CallError> {
     loop {
         match message.send(env, to).await {
-            Ok((200, text)) => return serde_json::from_str(&text).map_err(unreadable),
+            Ok((200, text)) => return Ok(text),
             Ok((404, _)) => return Err(CallError::Absent),
             Ok((503, _)) => return Err(CallError::Overloaded),
             Ok((status, text)) => return Err(CallError::Unavailable(format!("{status}: {text}"))),
@@ -185,8 +192,8 @@ enum Message {
 }
 
 impl Message {
-    fn new<C: Command>(command: &C) -> Result<Self, serde_json::Error> {
-        let json = serde_json::to_string(command)?;
+    fn new<C: Command>(command: &C) -> Result<Self, CallError> {
+        let json = serde_json::to_string(command).map_err(unreadable)?;
         if !C::IN_ADDRESS {
             return Ok(Self::Body(json));
         }

@@ -375,7 +375,7 @@ impl SqlLine<'_> {
         };
         let mut row = one(run(sql, "SELECT version, settings FROM configured", [])?)?;
         let version = row.integer()?;
-        let settings = serde_json::from_str(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
+        let settings = crate::json::read(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
         Ok(Snapshot {
             course: self.course()?,
             configured: Configured { version, settings },
@@ -428,7 +428,7 @@ impl SqlLine<'_> {
                     Some(Outcome::Range { first: Number(first), count, at: UnixMillis(at) })
                 }
                 (Some(count), None, None, Some(reason)) => {
-                    let reason = serde_json::from_str(&reason).map_err(|error| SqlError(error.to_string()))?;
+                    let reason = crate::json::read(&reason).map_err(|error| SqlError(error.to_string()))?;
                     Some(Outcome::Refused { count, reason })
                 }
                 _ => None,

@@ -190,7 +190,7 @@ fn list(sql: &SqlStorage, known: Option<u64>) -> Result<Listing, SqlError> {
         let event = EventId::parse(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
         let salt = row.text()?;
         let version = row.integer()?;
-        let settings: Settings = serde_json::from_str(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
+        let settings: Settings = crate::json::read(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
         events.push(EventEntry { event, salt, configured: Configured { version, settings } });
     }
     Ok(Listing { version, events: Some(events) })

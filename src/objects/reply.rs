@@ -43,12 +43,17 @@ pub async fn command<C: DeserializeOwned>(request: &Request) -> Result<C, Refuse
     let url = request.url();
     if let Some((_, query)) = url.split_once('?') {
         let json = URL_SAFE_NO_PAD.decode(query).map_err(|_| unreadable("the address is not base64url"))?;
-        return serde_json::from_slice(&json).map_err(|error| unreadable(&error.to_string()));
+        let json = String::from_utf8(json).map_err(|_| unreadable("the address is not UTF-8"))?;
+        return read(&json);
     }
     let promise = request.text().map_err(|_| unreadable("no body"))?;
     let text = JsFuture::from(promise).await.map_err(|_| unreadable("the body broke off"))?;
     let text = text.dyn_into::<JsString>().map_err(|_| unreadable("no text"))?;
-    serde_json::from_str(&String::from(text)).map_err(|error| unreadable(&error.to_string()))
+    read(&String::from(text))
+}
+
+fn read<C: DeserializeOwned>(json: &str) -> Result<C, Refused> {
+    crate::json::read(json).map_err(|error| Refused::UnknownCommand(error.to_string()))
 }
 
 /// The answer as JSON.

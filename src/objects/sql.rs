@@ -78,7 +78,7 @@ impl Row {
             Some(SqlStorageValue::Integer(value)) => {
                 u64::try_from(value).map(Some).map_err(|_| SqlError(format!("{value} is negative")))
             }
-            other => Err(SqlError(format!("an integer was expected, not {other:?}"))),
+            _ => Err(SqlError("an integer was expected".to_owned())),
         }
     }
 
@@ -86,7 +86,7 @@ impl Row {
     pub fn signed(&mut self) -> Result<i64, SqlError> {
         match self.0.next() {
             Some(SqlStorageValue::Integer(value)) => Ok(value),
-            other => Err(SqlError(format!("an integer was expected, not {other:?}"))),
+            _ => Err(SqlError("an integer was expected".to_owned())),
         }
     }
 
@@ -100,7 +100,7 @@ impl Row {
         match self.0.next() {
             Some(SqlStorageValue::Null) => Ok(None),
             Some(SqlStorageValue::String(text)) => Ok(Some(text)),
-            other => Err(SqlError(format!("a text was expected, not {other:?}"))),
+            _ => Err(SqlError("a text was expected".to_owned())),
         }
     }
 }

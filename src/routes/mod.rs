@@ -135,10 +135,7 @@ async fn route(c: &Context) -> Result<Reply, Problem> {
         (["relay", "lease", "release"], "POST") => relay::release(c).await,
         (["relay", "drain"], "POST") => relay::drain(c).await,
         (["relay", "ack"], "POST") => relay::ack(c).await,
-        (known, _) => Err(allowed(known).map_or_else(not_found, |allow| Problem {
-            allow: Some(allow),
-            ..Problem::new(Slug::MethodNotAllowed, format!("use {allow}"))
-        })),
+        (known, _) => Err(allowed(known).map_or_else(not_found, Problem::allowed)),
     }
 }
 

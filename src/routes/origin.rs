@@ -15,7 +15,7 @@ use crate::objects::command::{Asked, LaneCommand};
 pub async fn verify(c: &Context) -> Result<Reply, Problem> {
     check(c).await.map_err(|problem| match problem.slug.status() {
         401 | 403 => problem,
-        _ => Problem { slug: Slug::Forbidden, ..problem },
+        _ => problem.said_as(Slug::Forbidden),
     })
 }
 

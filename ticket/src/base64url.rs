@@ -21,6 +21,11 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
+/// The text that `text` stands for.
+pub(crate) fn decode_text(text: &str) -> Option<String> {
+    String::from_utf8(decode(text)?).ok()
+}
+
 /// The bytes of `text` if there are exactly `N`.
 pub(crate) fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];

@@ -102,8 +102,8 @@ pub fn parse<'a>(token: &'a str, expected_typ: &str) -> Result<Unverified<'a>, T
     if payload.contains('.') {
         return Err(TokenError::Malformed { part: "token" });
     }
-    let header = base64url::decode(header).ok_or(TokenError::Malformed { part: "header" })?;
-    let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| TokenError::Malformed { part: "header" })?;
+    let header = base64url::decode_text(header).ok_or(TokenError::Malformed { part: "header" })?;
+    let header: Header<'_> = serde_json::from_str(&header).map_err(|_| TokenError::Malformed { part: "header" })?;
     if header.typ != expected_typ {
         return Err(TokenError::WrongType);
     }
@@ -142,7 +142,7 @@ impl Unverified<'_> {
     /// # Errors
     /// [`TokenError::Malformed`].
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, TokenError> {
-        let json = base64url::decode(self.payload).ok_or(TokenError::Malformed { part: "claims" })?;
-        serde_json::from_slice(&json).map_err(|_| TokenError::Malformed { part: "claims" })
+        let json = base64url::decode_text(self.payload).ok_or(TokenError::Malformed { part: "claims" })?;
+        serde_json::from_str(&json).map_err(|_| TokenError::Malformed { part: "claims" })
     }
 }

@@ -162,7 +162,11 @@ fn wasm(ui: &Ui) -> Result<Count> {
 
 fn build(ui: &Ui) -> Result<Count> {
     tools::check_prerequisites(false)?;
-    bundle::worker(ui, &Tools::ensure(ui)?)?;
+    let size = bundle::size(&bundle::worker(ui, &Tools::ensure(ui)?)?)?;
+    ui.note(format!("the Worker: {size}"));
+    if size.gzip > bundle::MOST_GZIP {
+        bail!("the Worker has {size}; at most {} KB gzip are allowed", bundle::MOST_GZIP / 1_024);
+    }
     Ok(Count { passed: 1, failed: 0 })
 }
 
