@@ -21,6 +21,7 @@ use worker::{Delay, Env, SqlStorage, State};
 
 use super::call::{Address, CallError, call_once};
 use super::command::{Asked, Entered, LaneCommand, LineCommand, StoredVisitor};
+use super::cost;
 use super::lane_store;
 use super::reply::{self, Refused};
 use super::sql::SqlError;
@@ -67,6 +68,7 @@ impl Lane {
     /// Called by the runtime when the object starts.
     #[wasm_bindgen(constructor)]
     pub fn new(state: DurableObjectState, env: Env) -> Self {
+        cost::begin(&env);
         let state = State::from(state);
         let inner = Inner {
             sql: state.storage().sql(),

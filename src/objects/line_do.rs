@@ -26,6 +26,7 @@ use worker::{Env, SqlStorage, State};
 
 use super::call::{Address, call_once};
 use super::command::{Configuring, DrainedEntries, LineCommand, Log, Pace, RegistryCommand, Told};
+use super::cost;
 use super::line_store::{self, SqlLine, ToldRow};
 use super::reply::{self, Refused};
 use super::sql::SqlError;
@@ -61,6 +62,7 @@ impl Line {
     /// Called by the runtime when the object starts.
     #[wasm_bindgen(constructor)]
     pub fn new(state: DurableObjectState, env: Env) -> Self {
+        cost::begin(&env);
         let trace = env.var("ROPELINE_TRACE").is_ok_and(|value| value.to_string() == "true");
         let state = State::from(state);
         let inner = Inner {

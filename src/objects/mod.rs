@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod command;
+mod cost;
 pub mod lane_do;
 mod lane_store;
 pub mod line_do;

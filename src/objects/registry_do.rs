@@ -14,6 +14,7 @@ use worker::worker_sys::DurableObjectState;
 use worker::{Env, SqlStorage, State};
 
 use super::command::{EventEntry, Listing, RegistryCommand, Reservation, Told};
+use super::cost;
 use super::reply::{self, Refused};
 use super::sql::{self, Bind, SqlError, run, transaction};
 
@@ -35,7 +36,8 @@ pub struct Registry {
 impl Registry {
     /// Called by the runtime when the object starts.
     #[wasm_bindgen(constructor)]
-    pub fn new(state: DurableObjectState, _env: Env) -> Self {
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
+        cost::begin(&env);
         Self { state: State::from(state) }
     }
 

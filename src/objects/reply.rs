@@ -12,6 +12,7 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{Request, Response, ResponseInit};
 
+use super::cost;
 use super::sql::SqlError;
 
 /// How a status text begins that is an answer.
@@ -63,6 +64,7 @@ pub fn json(answer: &impl Serialize) -> Result<String, Refused> {
 
 /// The response for an outcome.
 pub fn response(object: &str, outcome: Result<String, Refused>) -> Result<Response, JsValue> {
+    cost::answered(object);
     let (status, body) = match outcome {
         Ok(body) => (200, body),
         Err(Refused::Absent) => (404, String::new()),

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::cost;
 use thiserror::Error;
 use worker::js_sys::{Function, Reflect};
 use worker::wasm_bindgen::prelude::Closure;
@@ -129,7 +130,9 @@ fn execute<'a>(
     binds: impl IntoIterator<Item = Bind<'a>>,
 ) -> Result<SqlCursor, SqlError> {
     let values = binds.into_iter().map(Bind::value).collect::<Result<Vec<_>, _>>()?;
-    Ok(sql.exec(intern(statement), values)?)
+    let cursor = sql.exec(intern(statement), values)?;
+    cost::ran(&cursor);
+    Ok(cursor)
 }
 
 /// Runs `writes` in one synchronous transaction: all of them or, on an error, none.

@@ -25,15 +25,17 @@ enum Command {
     Up(xtask::up::Options),
     /// Run all tests, or one part of them, and count them
     Test(xtask::test::Options),
-    /// Measure enter and status beside the ceilings of the platform, on this machine
+    /// Measure speed and cost beside the ceilings of the platform, on this machine
     Bench(xtask::bench::Options),
     /// Hold the promises against the real runtime, under load, with `kill -9` at random
     Soak(xtask::soak::Options),
+    /// Price a sale (a million enter, 50,000 are let in) from what is measured on this machine
+    Bill(xtask::bench::bill::Options),
     /// Print fresh secrets for a deployment (wrangler secret put)
     Keys,
     /// Generate load; `bench` runs it in a process of its own
     #[command(hide = true)]
-    Load(xtask::bench::load::Options),
+    Load(xtask::bench::load::Load),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn run(ui: &Ui) -> Result<()> {
         Command::Test(options) => xtask::test::run(ui, &options),
         Command::Bench(options) => xtask::bench::run(ui, &options),
         Command::Soak(options) => xtask::soak::run(ui, &options),
+        Command::Bill(options) => xtask::bench::bill::run(ui, &options),
         Command::Keys => xtask::keys::print(),
         Command::Load(options) => xtask::bench::load::run(&options),
     }

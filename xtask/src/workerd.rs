@@ -128,6 +128,23 @@ impl Workerd {
         Ok(workerd)
     }
 
+    /// Starts it and comes back as soon as it takes connections: nobody has asked it anything yet.
+    ///
+    /// # Errors
+    /// When it does not come up; with the end of its log.
+    pub fn start_cold(tools: &Tools, options: &WorkerdOptions) -> Result<Self> {
+        write_configuration(options)?;
+        let mut process = spawn(&tools.workerd, &options.state_dir)?;
+        process.wait_until(START, || process::port_answers(options.port))?;
+        Ok(Self {
+            workerd: tools.workerd.clone(),
+            port: options.port,
+            state_dir: options.state_dir.clone(),
+            ready_path: options.ready_path.clone(),
+            process,
+        })
+    }
+
     /// `http://localhost:port`.
     #[must_use]
     pub fn url(&self) -> String {

@@ -1,21 +1,19 @@
-//! The generator: raw keep-alive HTTP/1.1 on one thread, requests made before
-//! they are sent, answers read no further than needed. It must cost a fraction of
-//! what a server spends on the same request.
+//! The generator: one thread, a process of its own. It must cost a fraction of what a server spends on the same request.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::connection::Connection;
 use super::histogram::Histogram;
 
 /// Longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Polls of one visit.
+pub const POLLS: u64 = 20;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,65 +26,78 @@ pub enum Kind {
     Status,
     /// `POST /queue/enter` of a new visitor
     Enter,
+    /// `POST /queue/claim` of a visitor who has entered and is let in
+    Claim,
+    /// A whole visit: one `enter`, [`POLLS`] times `status`, one `claim`
+    Visit,
+}
+
+impl Kind {
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hello => "hello",
+            Self::Hop => "hop",
+            Self::Status => "status",
+            Self::Enter => "enter",
+            Self::Claim => "claim",
+            Self::Visit => "visit",
+        }
+    }
 }
 
 /// Options of the hidden command `load`.
-#[derive(Debug, Args)]
-pub struct Options {
+#[derive(Debug, Clone, Args)]
+pub struct Load {
+    /// What is asked for
     #[arg(long)]
-    kind: Kind,
+    pub kind: Kind,
     /// `host:port`
     #[arg(long)]
-    server: String,
-    #[arg(long, default_value_t = 256)]
-    connections: usize,
-    #[arg(long, default_value_t = 5)]
-    seconds: u64,
-    /// So many clients at once, each with a connection of its own and one request
-    #[arg(long, default_value_t = 0)]
-    at_once: usize,
-    /// JSON list of tickets, for `status`
-    #[arg(long)]
-    tickets: Option<PathBuf>,
-}
-
-/// A call of the generator, as the benchmark makes it.
-#[derive(Debug, Clone)]
-pub struct Load {
-    kind: String,
-    server: String,
-    /// Keep-alive connections.
+    pub server: String,
+    /// The event that visitors enter
+    #[arg(long, default_value = "enter")]
+    pub event: String,
+    /// Keep-alive connections
+    #[arg(long, default_value_t = 64)]
     pub connections: usize,
-    /// How long.
+    /// How long
+    #[arg(long, default_value_t = 4)]
     pub seconds: u64,
-    /// Instead: so many clients at once.
+    /// Instead: so many clients at once, each with a connection of its own and one request
+    #[arg(long, default_value_t = 0)]
     pub at_once: usize,
-    /// JSON list of tickets.
-    pub tickets: PathBuf,
+    /// Instead: so many, all connections together
+    #[arg(long, default_value_t = 0)]
+    pub count: usize,
+    /// No more than so many a second, all connections together
+    #[arg(long, default_value_t = 0)]
+    pub per_second: u64,
+    /// Process id of the server, whose CPU time is told
+    #[arg(long, default_value_t = 0)]
+    pub pid: u32,
 }
 
 impl Load {
     /// One kind against one server.
     #[must_use]
-    pub fn new(kind: &str, server: &str) -> Self {
-        Self {
-            kind: kind.to_owned(),
-            server: server.to_owned(),
-            connections: 256,
-            seconds: 5,
-            at_once: 0,
-            tickets: PathBuf::new(),
-        }
+    pub fn new(kind: Kind, server: String, pid: u32) -> Self {
+        let event = kind.name().to_owned();
+        Self { kind, server, event, connections: 64, seconds: 4, at_once: 0, count: 0, per_second: 0, pid }
     }
 
     pub(super) fn arguments(&self) -> Vec<String> {
         vec![
-            format!("--kind={}", self.kind),
+            format!("--kind={}", self.kind.name()),
             format!("--server={}", self.server),
+            format!("--event={}", self.event),
             format!("--connections={}", self.connections),
             format!("--seconds={}", self.seconds),
             format!("--at-once={}", self.at_once),
-            format!("--tickets={}", self.tickets.display()),
+            format!("--count={}", self.count),
+            format!("--per-second={}", self.per_second),
+            format!("--pid={}", self.pid),
         ]
     }
 }
@@ -100,9 +111,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn fail(&mut self, why: String) {
-        self.failed += 1;
-        self.why.get_or_insert(why);
+    fn note(&mut self, started: Instant, outcome: Result<()>) {
+        match outcome {
+            Ok(()) => self.latencies.record(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)),
+            Err(error) => {
+                self.failed += 1;
+                self.why.get_or_insert(format!("{error:#}"));
+            }
+        }
     }
 
     fn merge(&mut self, other: Self) {
@@ -118,192 +134,231 @@ impl Seen {
 ///
 /// # Errors
 /// When it cannot begin; failed requests are counted, not returned.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(load: &Load) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (seen, seconds) = runtime.block_on(load(options))?;
-    let line = json!({
-        "latencies": seen.latencies.to_json(),
-        "failed": seen.failed,
-        "seconds": seconds,
-        "why": seen.why,
-    });
+    let line = runtime.block_on(generate(load))?;
     println!("{line}");
     Ok(())
 }
 
-async fn load(options: &Options) -> Result<(Seen, f64)> {
-    let mut clients = JoinSet::new();
-    let tickets = tickets(options)?;
+async fn generate(load: &Load) -> Result<serde_json::Value> {
+    let count = if load.at_once > 0 { load.at_once } else { load.connections };
+    // Nothing of this is measured: visitors enter who will poll or claim.
+    let mut preparing = JoinSet::new();
+    for _ in 0..count {
+        let mut client = Client::new(load.clone())?;
+        preparing.spawn(async move { client.prepare().await.map(|()| client) });
+    }
+    let mut clients = Vec::new();
+    while let Some(client) = preparing.join_next().await {
+        clients.push(client??);
+    }
+    if load.kind == Kind::Claim {
+        // The frontier moves on within a second.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+    }
+    let began_at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    let cpu = cpu_seconds(load.pid)?;
     let started = Instant::now();
-    let until = started + Duration::from_secs(options.seconds);
-    let count = if options.at_once > 0 { options.at_once } else { options.connections };
-    for index in 0..count {
-        let requests = Requests::new(options, tickets.get(index).map_or("", String::as_str))?;
-        let server = options.server.clone();
-        if options.at_once > 0 {
-            clients.spawn(once(server, requests));
-        } else {
-            clients.spawn(keep_asking(server, requests, until));
-        }
+    let mut running = JoinSet::new();
+    for client in clients {
+        running.spawn(client.run(started));
     }
     let mut seen = Seen::default();
-    while let Some(client) = clients.join_next().await {
+    while let Some(client) = running.join_next().await {
         seen.merge(client?);
     }
-    Ok((seen, started.elapsed().as_secs_f64()))
+    Ok(json!({
+        "latencies": seen.latencies.to_json(),
+        "failed": seen.failed,
+        "seconds": started.elapsed().as_secs_f64(),
+        "cpu_seconds": cpu_seconds(load.pid)? - cpu,
+        "began_at": u64::try_from(began_at)?,
+        "why": seen.why,
+    }))
 }
 
-fn tickets(options: &Options) -> Result<Vec<String>> {
-    if options.kind != Kind::Status {
-        return Ok(Vec::new());
+/// CPU time that a process and its threads have used, user and system, seconds; 0 for no process (proc(5), `stat`).
+#[allow(clippy::cast_precision_loss)]
+fn cpu_seconds(pid: u32) -> Result<f64> {
+    if pid == 0 {
+        return Ok(0.0);
     }
-    let path = options.tickets.as_ref().context("status needs --tickets")?;
-    Ok(serde_json::from_str::<Vec<String>>(&std::fs::read_to_string(path)?)?)
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("the server's CPU time")?;
+    // The name may have spaces; what follows its parenthesis has none.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    Ok((ticks(11) + ticks(12)) as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
-/// The requests of one connection.
-struct Requests {
-    head: String,
-    kind: Kind,
-    /// Which event new visitors enter.
-    event: &'static str,
-    visitor: u128,
-    buffer: Vec<u8>,
+/// A visitor that has entered.
+struct Visitor {
+    key: String,
+    ticket: String,
 }
 
-impl Requests {
-    fn new(options: &Options, ticket: &str) -> Result<Self> {
-        let server = &options.server;
-        let head = match options.kind {
-            Kind::Hello => format!("GET /hello HTTP/1.1\r\nHost: {server}\r\n\r\n"),
-            Kind::Hop => format!("POST /hop HTTP/1.1\r\nHost: {server}\r\nContent-Type: application/json\r\n"),
-            Kind::Status => format!(
-                "GET /queue/status?event=status&seen=0 HTTP/1.1\r\nHost: {server}\r\nAuthorization: Bearer {ticket}\r\n\r\n"
-            ),
-            Kind::Enter => {
-                format!("POST /queue/enter HTTP/1.1\r\nHost: {server}\r\nContent-Type: application/json\r\n")
-            }
-        };
+/// One connection with its visitors.
+struct Client {
+    load: Load,
+    connection: Option<Connection>,
+    next_key: u128,
+    entered: Vec<Visitor>,
+}
+
+impl Client {
+    fn new(load: Load) -> Result<Self> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).context("the system has no randomness")?;
-        let visitor = u128::from_le_bytes(random);
-        let event = if options.at_once > 0 { "rush" } else { "enter" };
-        Ok(Self { head, kind: options.kind, event, visitor, buffer: Vec::with_capacity(512) })
+        Ok(Self { load, connection: None, next_key: u128::from_le_bytes(random), entered: Vec::new() })
     }
 
-    /// The next one: every visitor is a new one.
-    fn next(&mut self) -> Result<&[u8]> {
-        use std::io::Write;
-        self.buffer.clear();
-        self.buffer.extend_from_slice(self.head.as_bytes());
-        if matches!(self.kind, Kind::Hop | Kind::Enter) {
-            self.visitor = self.visitor.wrapping_add(1);
-            let body = format!("{{\"event\":\"{}\",\"visitor\":\"{:032x}\"}}", self.event, self.visitor);
-            write!(self.buffer, "Content-Length: {}\r\n\r\n{body}", body.len())?;
+    async fn prepare(&mut self) -> Result<()> {
+        let visitors = match self.load.kind {
+            Kind::Status => 1,
+            Kind::Claim => self.load.count / self.load.connections.max(1),
+            _ => 0,
+        };
+        for _ in 0..visitors {
+            let visitor = self.enter().await?;
+            self.entered.push(visitor);
         }
-        Ok(&self.buffer)
+        Ok(())
     }
-}
 
-async fn keep_asking(server: String, mut requests: Requests, until: Instant) -> Seen {
-    let mut seen = Seen::default();
-    let mut connection = None;
-    while Instant::now() < until {
-        let started = Instant::now();
-        match ask(&server, &mut connection, &mut requests).await {
-            Ok(()) => seen.latencies.record(micros(started)),
-            Err(error) => {
-                connection = None;
-                seen.fail(format!("{error:#}"));
+    async fn run(mut self, started: Instant) -> Seen {
+        let mut seen = Seen::default();
+        let until = started + Duration::from_secs(self.load.seconds);
+        let share = match (self.load.at_once, self.load.count) {
+            (0, 0) => usize::MAX,
+            (0, count) => count / self.load.connections.max(1),
+            _ => 1,
+        };
+        let pause = match self.load.per_second {
+            0 => Duration::ZERO,
+            rate => Duration::from_secs(1) * u32::try_from(self.load.connections).unwrap_or(1) / rate as u32,
+        };
+        for turn in 0..share {
+            let began = Instant::now();
+            if share == usize::MAX && began >= until {
+                break;
+            }
+            let outcome = tokio::time::timeout(PATIENCE, self.once(turn)).await.context("no answer in time");
+            let failed = !matches!(outcome, Ok(Ok(())));
+            seen.note(began, outcome.and_then(|outcome| outcome));
+            if failed {
+                self.connection = None;
                 // A server that is gone shall not be asked a million times.
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
+            if !pause.is_zero() {
+                tokio::time::sleep(pause.saturating_sub(began.elapsed())).await;
+            }
+        }
+        seen
+    }
+
+    async fn once(&mut self, turn: usize) -> Result<()> {
+        let server = &self.load.server;
+        match self.load.kind {
+            Kind::Hello => {
+                let request = format!("GET /hello HTTP/1.1\r\nHost: {server}\r\n\r\n");
+                self.ask(&request).await.map(drop)
+            }
+            Kind::Hop => {
+                let body = self.enter_body();
+                let request = post("/hop", &self.load.server, "", &body);
+                self.ask(&request).await.map(drop)
+            }
+            Kind::Enter => {
+                let body = self.enter_body();
+                let request = post("/queue/enter", &self.load.server, "", &body);
+                self.ask(&request).await.map(drop)
+            }
+            Kind::Status => {
+                let ticket = self.entered.first().context("nobody has entered")?.ticket.clone();
+                self.poll(&ticket).await
+            }
+            Kind::Claim => {
+                let Visitor { key, ticket } = self.entered.get(turn).context("nobody has entered")?;
+                let (key, ticket) = (key.clone(), ticket.clone());
+                self.claim(&key, &ticket).await
+            }
+            Kind::Visit => {
+                let Visitor { key, ticket } = self.enter().await?;
+                for _ in 0..POLLS {
+                    self.poll(&ticket).await?;
+                }
+                self.claim(&key, &ticket).await
+            }
         }
     }
-    seen
-}
 
-async fn once(server: String, mut requests: Requests) -> Seen {
-    let mut seen = Seen::default();
-    let started = Instant::now();
-    let mut connection = None;
-    match ask(&server, &mut connection, &mut requests).await {
-        Ok(()) => seen.latencies.record(micros(started)),
-        Err(error) => seen.fail(format!("{error:#}")),
+    fn new_key(&mut self) -> String {
+        self.next_key = self.next_key.wrapping_add(1);
+        format!("{:032x}", self.next_key)
     }
-    seen
-}
 
-async fn ask(server: &str, connection: &mut Option<Connection>, requests: &mut Requests) -> Result<()> {
-    let asked = async {
-        if connection.is_none() {
-            let stream = TcpStream::connect(server).await?;
-            stream.set_nodelay(true)?;
-            *connection = Some(Connection { stream, buffer: Vec::with_capacity(4_096) });
-        }
-        let connection = connection.as_mut().context("no connection")?;
-        connection.stream.write_all(requests.next()?).await?;
-        let status = connection.answer().await?;
-        if !(200..300).contains(&status) {
-            bail!("status {status}: {}", String::from_utf8_lossy(&connection.buffer));
-        }
-        Ok(())
-    };
-    tokio::time::timeout(PATIENCE, asked).await.context("no answer in time")?
-}
+    /// Of a new visitor each time.
+    fn enter_body(&mut self) -> String {
+        let key = self.new_key();
+        format!("{{\"event\":\"{}\",\"visitor\":\"{key}\"}}", self.load.event)
+    }
 
-fn micros(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
-}
+    async fn enter(&mut self) -> Result<Visitor> {
+        let key = self.new_key();
+        let body = format!("{{\"event\":\"{}\",\"visitor\":\"{key}\"}}", self.load.event);
+        let request = post("/queue/enter", &self.load.server, "", &body);
+        let answer = self.ask(&request).await?;
+        let ticket = answer.split("\"ticket\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        Ok(Visitor { key, ticket: ticket.context("enter gave no ticket")?.to_owned() })
+    }
 
-struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
+    async fn poll(&mut self, ticket: &str) -> Result<()> {
+        let Load { server, event, .. } = &self.load;
+        let request = format!(
+            "GET /queue/status?event={event}&seen=0 HTTP/1.1\r\nHost: {server}\r\nAuthorization: Bearer {ticket}\r\n\r\n"
+        );
+        self.ask(&request).await.map(drop)
+    }
 
-impl Connection {
-    /// Reads one whole answer; its status. The buffer holds it until the next one.
-    async fn answer(&mut self) -> Result<u16> {
-        self.buffer.clear();
+    /// Until it is let in: a claim that comes before its turn asks again.
+    async fn claim(&mut self, key: &str, ticket: &str) -> Result<()> {
+        let headers = format!("Authorization: Bearer {ticket}\r\nRopeline-Visitor: {key}\r\n");
+        let request =
+            post("/queue/claim", &self.load.server, &headers, &format!("{{\"event\":\"{}\"}}", self.load.event));
         loop {
-            if let Some((status, length)) = parse(&self.buffer)?
-                && self.buffer.len() >= length
-            {
-                return Ok(status);
-            }
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                bail!("the server closed the connection");
+            let (status, answer) = self.answer(&request).await?;
+            match status {
+                200 => return Ok(()),
+                202 | 409 => tokio::time::sleep(Duration::from_millis(200)).await,
+                _ => bail!("status {status}: {answer}"),
             }
         }
     }
-}
 
-/// Status and whole length of an answer; `None` while that is not known yet.
-fn parse(bytes: &[u8]) -> Result<Option<(u16, usize)>> {
-    let Some(head_end) = find(bytes, b"\r\n\r\n") else {
-        return Ok(None);
-    };
-    let head = std::str::from_utf8(bytes.get(..head_end).unwrap_or_default())?;
-    let status = head.get(9..12).and_then(|code| code.parse().ok()).context("no status line")?;
-    let body = head_end + 4;
-    for line in head.split("\r\n").skip(1) {
-        let Some((name, value)) = line.split_once(':') else { continue };
-        if name.eq_ignore_ascii_case("content-length") {
-            return Ok(Some((status, body + value.trim().parse::<usize>()?)));
+    async fn ask(&mut self, request: &str) -> Result<String> {
+        let (status, answer) = self.answer(request).await?;
+        if !(200..300).contains(&status) {
+            bail!("status {status}: {answer}");
         }
-        if name.eq_ignore_ascii_case("transfer-encoding") {
-            let rest = bytes.get(body..).unwrap_or_default();
-            // Our answers are JSON: this cannot stand inside one.
-            let end =
-                if rest.starts_with(b"0\r\n\r\n") { Some(0) } else { find(rest, b"\r\n0\r\n\r\n").map(|at| at + 2) };
-            return Ok(end.map(|end| (status, body + end + 5)));
-        }
+        Ok(answer)
     }
-    Ok(Some((status, body)))
+
+    async fn answer(&mut self, request: &str) -> Result<(u16, String)> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(Connection::open(&self.load.server).await?),
+        };
+        let (status, answer) = connection.ask(request.as_bytes()).await?;
+        Ok((status, String::from_utf8_lossy(answer).into_owned()))
+    }
 }
 
-fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes.windows(needle.len()).position(|window| window == needle)
+fn post(path: &str, server: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {server}\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    )
 }
 
 #[cfg(test)]
@@ -311,29 +366,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_complete_when_its_whole_body_is_there() {
-        let whole = b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nhello";
-        assert_eq!(parse(whole).unwrap(), Some((201, whole.len())));
-        assert_eq!(parse(&whole[..20]).unwrap(), None);
-        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
-        assert_eq!(parse(chunked).unwrap(), Some((200, chunked.len())));
-        assert_eq!(parse(&chunked[..chunked.len() - 3]).unwrap(), None);
-        let empty = b"HTTP/1.1 204 No Content\r\n\r\n";
-        assert_eq!(parse(empty).unwrap(), Some((204, empty.len())));
+    fn every_enter_is_of_a_new_visitor() {
+        let mut client = Client::new(Load::new(Kind::Enter, "localhost:1".to_owned(), 0)).unwrap();
+        assert_ne!(client.enter_body(), client.enter_body());
     }
 
     #[test]
-    fn every_enter_is_of_a_new_visitor() {
-        let options = Options {
-            kind: Kind::Enter,
-            server: "localhost:1".to_owned(),
-            connections: 1,
-            seconds: 1,
-            at_once: 0,
-            tickets: None,
-        };
-        let mut requests = Requests::new(&options, "").unwrap();
-        let first = requests.next().unwrap().to_vec();
-        assert_ne!(first, requests.next().unwrap());
+    fn the_cpu_time_of_a_process_grows_as_it_works() {
+        let pid = std::process::id();
+        let before = cpu_seconds(pid).unwrap();
+        let until = Instant::now() + Duration::from_millis(100);
+        while Instant::now() < until {}
+        assert!(cpu_seconds(pid).unwrap() > before);
+        assert!(cpu_seconds(u32::MAX).is_err());
     }
 }

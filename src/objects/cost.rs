@@ -1,0 +1,31 @@
+//! What the objects cost, for measurements: with `ROPELINE_TRACE = "cost"` each answered call prints one JSON line with the rows
+//! that its object wrote since the last one, by SQLite's own count. Otherwise this is one look at a flag.
+
+use std::cell::Cell;
+
+use worker::{Env, SqlCursor};
+
+thread_local! {
+    static COUNTS: Cell<bool> = const { Cell::new(false) };
+    static ROWS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// An object starts: whether to count.
+pub fn begin(env: &Env) {
+    COUNTS.set(env.var("ROPELINE_TRACE").is_ok_and(|value| value.to_string() == "cost"));
+}
+
+/// A statement has run.
+pub fn ran(cursor: &SqlCursor) {
+    if COUNTS.get() {
+        ROWS.set(ROWS.get() + cursor.rows_written());
+    }
+}
+
+/// An object has answered a call.
+pub fn answered(object: &str) {
+    if COUNTS.get() {
+        let at = worker::js_sys::Date::now();
+        worker::console_log!(r#"{{"trace":"cost","at":{at},"object":"{object}","rows":{}}}"#, ROWS.take());
+    }
+}
