@@ -15,11 +15,13 @@
 //! * [`wire`]: what a lane and its line say to each other.
 //! * [`lane`]: batches the visitors of one slice; one exchange in flight; a batch never changes once frozen.
 //! * [`line`](mod@line): the order itself. `frontier < next_number`, `acked <= drained <= head` at all times.
+//! * [`eta`]: how long a wait will be, from the line's forecast.
 //! * [`place`]: what a poll is told, computed from the board alone.
 //! * [`shuffle`]: the drawn order of those who came before opening, with commitment and proof; [`hex`]: how both are written.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod eta;
 pub mod hex;
 pub mod lane;
 pub mod line;

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::eta::Eta;
 use crate::hex;
 use crate::settings::QueueingMethod;
 use crate::shuffle::Draw;
@@ -28,17 +29,6 @@ pub enum State {
     Ended,
     /// No queue is in force: go on.
     Passthrough,
-}
-
-/// How long until a place is called: most likely, and a range around it. Seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct Eta {
-    /// Hardly sooner.
-    pub low: u64,
-    /// Most likely.
-    pub likely: u64,
-    /// Hardly later.
-    pub high: u64,
 }
 
 /// Seconds between polls of a visitor that the line knows nothing about yet.
@@ -172,14 +162,23 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// When the turn comes. Nobody can know that while nobody is called.
+    fn foresee(&self, board: &Board, ahead: u64) -> Option<Eta> {
+        if board.phase != Phase::Open || board.paused.is_some() {
+            return None;
+        }
+        let forecast = board.forecast.as_ref()?;
+        let distance = self.position?.since(Position(forecast.from));
+        // The client may know of a newer frontier than this board's.
+        forecast.eta(distance.min(ahead + 1))
+    }
+
     /// What is known better than from the board.
     pub fn settle(&mut self, state: State, board: &Board, now: UnixMillis, jitter: f64) {
         self.state = state;
         self.eta_seconds = match (state, self.ahead) {
             (State::Prequeue, _) => board.event_start_time.map(|start| Eta::exactly(start.since(now).div_ceil(1_000))),
-            (State::Waiting, Some(ahead)) if board.phase == Phase::Open && board.paused.is_none() => {
-                eta(ahead, pace(board))
-            }
+            (State::Waiting, Some(ahead)) => self.foresee(board, ahead),
             _ => None,
         };
         self.poll_after_seconds = poll_after(state, board.phase, self.eta_seconds, jitter);
@@ -193,33 +192,16 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Eta {
-    /// A time that is known.
-    const fn exactly(seconds: u64) -> Self {
-        Self { low: seconds, likely: seconds, high: seconds }
-    }
-}
-
-/// Positions called per minute: as measured, but no slower than what could be let in at once, since just after an opening too
-/// little has been measured to tell. None before anything was called.
-#[must_use]
-pub fn pace(board: &Board) -> Option<u64> {
-    board.pace_per_minute.map(|measured| measured.max(board.free_per_minute))
-}
-
-fn eta(ahead: u64, pace_per_minute: Option<u64>) -> Option<Eta> {
-    let pace = pace_per_minute.filter(|&pace| pace > 0)?;
-    let likely = (ahead.saturating_add(1)).saturating_mul(60).div_ceil(pace);
-    Some(Eta { low: likely.saturating_mul(7) / 10, likely, high: likely.saturating_mul(3).div_ceil(2) })
-}
-
 /// A tenth of the time to go, spread by a fifth either way so that polls do not come in waves; one decimal.
 fn poll_after(state: State, phase: Phase, eta: Option<Eta>, jitter: f64) -> f64 {
     let seconds = match (state, eta) {
         // Nothing more will happen soon, if at all.
         _ if matches!(phase, Phase::SoldOut | Phase::Ended) => MOST_POLL_SECONDS,
         (State::Called, _) => CALLED_POLL_SECONDS,
-        (_, Some(eta)) => (eta.likely as f64 / 10.0).clamp(LEAST_POLL_SECONDS, MOST_POLL_SECONDS),
+        // Where little is known, it may be much sooner.
+        (_, Some(eta)) => {
+            (eta.likely as f64 / 10.0).min(eta.low as f64 / 5.0).clamp(LEAST_POLL_SECONDS, MOST_POLL_SECONDS)
+        }
         (_, None) => UNKNOWN_POLL_SECONDS,
     };
     let spread = seconds * (0.8 + 0.4 * jitter.clamp(0.0, 1.0));
@@ -228,12 +210,18 @@ fn poll_after(state: State, phase: Phase, eta: Option<Eta>, jitter: f64) -> f64 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::eta::{Forecast, HORIZONS, Spread};
+
+    fn seat(number: u64, seen: u64) -> Seat {
+        Seat { number: Number(number), position: Some(Position(number)), seen }
+    }
 
     fn place(board: &Board, number: u64, seen: u64) -> (State, u64, u64, f64) {
         let event = EventId::parse("demo").unwrap();
-        let seat = Seat { number: Number(number), position: Some(Position(number)), seen };
-        let place = Place::on(board, &event, &seat, UnixMillis(0), 0.5);
+        let place = Place::on(board, &event, &seat(number, seen), UnixMillis(0), 0.5);
         (place.state, place.ahead.unwrap(), place.frontier, place.poll_after_seconds)
     }
 
@@ -247,32 +235,77 @@ mod tests {
         assert_eq!(place(&board, 101, 0), (State::Waiting, 0, 100, 5.0));
     }
 
+    /// A line that moves by so many positions a second.
+    fn moving(frontier: u64, per_second: f64) -> Board {
+        let reach = HORIZONS.iter().map(|at| f64::from(*at) * per_second).collect();
+        let forecast = Some(Forecast { from: frontier, reach, ..Forecast::default() });
+        Board { frontier, forecast, ..Board::default() }
+    }
+
     #[test]
     fn polls_get_rarer_with_distance_and_are_spread() {
-        let board = Board { frontier: 0, pace_per_minute: Some(60), ..Board::default() };
+        let board = moving(0, 1.0);
         assert_eq!(place(&board, 5, 0).3, 2.0);
         assert_eq!(place(&board, 100, 0).3, 10.0);
         assert_eq!(place(&board, 100_000, 0).3, 60.0);
         for (jitter, expect) in [(0.0, 8.0), (1.0, 12.0), (7.0, 12.0)] {
             let event = EventId::parse("demo").unwrap();
-            let seat = Seat { number: Number(100), position: Some(Position(100)), seen: 0 };
-            let place = Place::on(&board, &event, &seat, UnixMillis(0), jitter);
+            let place = Place::on(&board, &event, &seat(100, 0), UnixMillis(0), jitter);
             assert_eq!(place.poll_after_seconds, expect);
         }
     }
 
     #[test]
-    fn just_after_an_opening_nobody_is_sent_away_for_a_minute() {
-        let board = Board { frontier: 1, pace_per_minute: Some(12), free_per_minute: 6_000, ..Board::default() };
-        assert_eq!(place(&board, 400, 0).3, 2.0);
-        let full = Board { free_per_minute: 0, ..board };
-        assert_eq!(place(&full, 400, 0).3, 60.0);
+    fn who_may_be_called_much_sooner_asks_sooner() {
+        let mut board = moving(0, 1.0);
+        let unsure = Spread { always: 81.0, once: 0.0 };
+        board.forecast.as_mut().unwrap().sooner = unsure;
+        // A hundred seconds are likely, but ten (and one, for the age of the board) are possible.
+        assert_eq!(place(&board, 100, 0).3, 2.0);
+        assert_eq!(place(&board, 600, 0).3, 11.8);
     }
 
     #[test]
-    fn the_estimate_is_a_range_around_the_measured_pace() {
-        assert_eq!(eta(599, Some(600)), Some(Eta { low: 42, likely: 60, high: 90 }));
-        assert_eq!(eta(10, None), None);
-        assert_eq!(eta(10, Some(0)), None);
+    fn the_estimate_counts_from_the_newest_frontier_known() {
+        let event = EventId::parse("demo").unwrap();
+        let likely = |board: &Board, number, seen| {
+            Place::on(board, &event, &seat(number, seen), UnixMillis(0), 0.5).eta_seconds.map(|eta| eta.likely)
+        };
+        let mut board = moving(100, 1.0);
+        assert_eq!(likely(&board, 400, 0), Some(300));
+        assert_eq!(likely(&board, 400, 250), Some(150), "the client knows more than this board");
+        board.frontier = 200;
+        assert_eq!(likely(&board, 400, 0), Some(200), "the frontier moved since the forecast was made");
+        assert_eq!(likely(&board, 200, 0), None, "called");
+        board.paused = Some(Paused::Relay);
+        assert_eq!(likely(&board, 400, 0), None, "nobody knows for how long");
+    }
+
+    #[test]
+    fn boards_of_older_lines_have_no_forecast() {
+        let mut json = serde_json::to_value(Board::default()).unwrap();
+        json.as_object_mut().unwrap().remove("forecast");
+        let board: Board = serde_json::from_value(json).unwrap();
+        assert_eq!((place(&board, 9, 0).0, place(&board, 9, 0).3), (State::Waiting, 5.0));
+    }
+
+    proptest! {
+        #[test]
+        fn of_two_places_the_later_one_never_waits_less(
+            from in 0_u64..500,
+            moved in 0_u64..100,
+            steps in proptest::collection::vec(0.0..300.0_f64, 1..=HORIZONS.len()),
+            seen in 0_u64..2_000,
+            (first, second) in (0_u64..2_000, 0_u64..2_000),
+        ) {
+            let reach = steps.iter().scan(0.0, |sum, step| { *sum += step; Some(*sum) }).collect();
+            let forecast = Forecast { from, reach, ..Forecast::default() };
+            let board = Board { frontier: from + moved, forecast: Some(forecast), ..Board::default() };
+            let event = EventId::parse("demo").unwrap();
+            let eta = |number| Place::on(&board, &event, &seat(number, seen), UnixMillis(0), 0.5).eta_seconds;
+            if let (Some(near), Some(far)) = (eta(first.min(second)), eta(first.max(second))) {
+                prop_assert!(near.low <= far.low && near.likely <= far.likely && near.high <= far.high);
+            }
+        }
     }
 }

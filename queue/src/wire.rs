@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Subject;
+use crate::eta::Forecast;
 use crate::settings::{QueueingMethod, Settings};
 use crate::types::{LaneId, Number, Seq, UnixMillis};
 
@@ -276,9 +277,9 @@ pub struct Board {
     pub admitted_last_minute: u64,
     /// Positions called per minute, as measured; null before anything was called.
     pub pace_per_minute: Option<u64>,
-    /// How many could be let in within the next minute as slots and limits stand.
+    /// Where the frontier will be; null while that cannot be foreseen.
     #[serde(default)]
-    pub free_per_minute: u64,
+    pub forecast: Option<Forecast>,
     /// What the operator tells the visitors.
     pub message: String,
     /// Whether the counts are for everybody.

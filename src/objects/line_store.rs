@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use ropeline_queue::line::{
-    Admission, Audit, Change, Course, Head, LaneRow, LineStore, MOST_AUDITS, Opened, Outcome, Over, OverBy, RelayRow,
-    Seed, Session, Snapshot, Target, Why,
+    Admission, Audit, Change, Course, Head, LaneRow, LineStore, MOST_AUDITS, Opened, Outcome, Over, OverBy, Progress,
+    RelayRow, Seed, Session, Snapshot, Target, Why,
 };
 use ropeline_queue::wire::Configured;
 use ropeline_queue::{Epoch, EventId, LaneId, Number, Position, Seq, UnixMillis, hex};
@@ -388,6 +388,7 @@ impl SqlLine<'_> {
             admitted: self
                 .per_second("SELECT admitted_at, 1 FROM admission ORDER BY seq DESC LIMIT ? OFFSET ?", head.clk)?,
             called: self.per_second("SELECT at, count FROM called ORDER BY last DESC LIMIT ? OFFSET ?", head.clk)?,
+            marks: Progress::times(head.clk).map(|at| self.progress(&head, at)).collect::<Result<_, _>>()?,
             relay: self.relay()?,
             head,
         })
@@ -415,6 +416,21 @@ impl SqlLine<'_> {
             Ok(AuditRow { at, by, action, detail })
         };
         rows.into_iter().map(read).collect()
+    }
+
+    /// How far the line had come by then. Neither frontier nor `seq` ever falls: halving finds them with a few rows each.
+    fn progress(&self, head: &Head, at: UnixMillis) -> Result<Progress, SqlError> {
+        let called = |position| Ok(self.called_at(Position(position))?.is_some_and(|called| called <= at));
+        let admitted = |seq: u64| {
+            let statement = "SELECT admitted_at FROM admission WHERE seq = ?";
+            let row = run(self.0, statement, [seq.into()])?.into_iter().next();
+            Ok(row.map(|mut row| row.integer()).transpose()?.is_some_and(|admitted| admitted <= at.get()))
+        };
+        Ok(Progress {
+            at,
+            frontier: Position(last_so(head.frontier.get(), called)?),
+            seq: Seq(last_so(head.seq.get(), admitted)?),
+        })
     }
 
     fn lanes(&self) -> Result<Vec<(LaneId, LaneRow)>, SqlError> {
@@ -487,4 +503,21 @@ impl SqlLine<'_> {
 
 fn pairs<T>(rows: Vec<Row>, make: impl Fn(u64, u64) -> T) -> Result<Vec<T>, SqlError> {
     rows.into_iter().map(|mut row| Ok(make(row.integer()?, row.integer()?))).collect()
+}
+
+/// The last of `1 ..= most` of which `so` holds, 0 if there is none; it holds of all before one of which it holds.
+fn last_so(most: u64, so: impl Fn(u64) -> Result<bool, SqlError>) -> Result<u64, SqlError> {
+    let (mut least, mut most) = (0, most);
+    if most == 0 || so(most)? {
+        return Ok(most);
+    }
+    while least + 1 < most {
+        let middle = least + (most - least) / 2;
+        if so(middle)? {
+            least = middle;
+        } else {
+            most = middle;
+        }
+    }
+    Ok(least)
 }

@@ -12,11 +12,12 @@
 //!   them together.
 //! * [`http`] is a small HTTP/1.1 client, used by [`api`] (the calls we make
 //!   to Ropeline), by [`crowd`] (simulated visitors) and by [`mod@bench`].
-//! * [`up`], [`mod@test`], [`mod@bench`] and [`soak`] are the commands that are more than a call.
+//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`] and [`soak`] are the commands that are more than a call.
 
 pub mod api;
 pub mod bench;
 pub mod bundle;
+pub mod calibrate;
 pub mod crowd;
 pub mod http;
 pub mod kafka;

@@ -31,6 +31,8 @@ enum Command {
     Soak(xtask::soak::Options),
     /// Price a sale (a million enter, 50,000 are let in) from what is measured on this machine
     Bill(xtask::bench::bill::Options),
+    /// Play simulated sales and hold the estimates of waiting times to the waits
+    Calibrate(xtask::calibrate::Options),
     /// Print fresh secrets for a deployment (wrangler secret put)
     Keys,
     /// Generate load; `bench` runs it in a process of its own
@@ -64,6 +66,7 @@ fn run(ui: &Ui) -> Result<()> {
         Command::Bench(options) => xtask::bench::run(ui, &options),
         Command::Soak(options) => xtask::soak::run(ui, &options),
         Command::Bill(options) => xtask::bench::bill::run(ui, &options),
+        Command::Calibrate(options) => xtask::calibrate::run(ui, &options),
         Command::Keys => xtask::keys::print(),
         Command::Load(options) => xtask::bench::load::run(&options),
     }

@@ -88,14 +88,18 @@ impl Line {
         }
         let settings = &self.configured.settings;
         let per_minute = self.per_minute();
-        // A fresh minute must not send everybody in its first second; and the flatter it is used, the less any five minutes depend
-        // on where they begin (docs/architecture.md).
-        let per_second = per_minute.div_ceil(40).max(1);
+        let per_second = self.per_second();
         let unacked = self.head.seq.since(self.relay.acked);
         (settings.total_active_users.saturating_sub(self.sessions.used()))
             .min(per_minute.saturating_sub(self.admitted.total()))
             .min(per_second.saturating_sub(self.admitted.this_second()))
             .min(settings.max_unacked.saturating_sub(unacked))
+    }
+
+    /// A fresh minute must not send everybody in its first second; and the flatter it is used, the less any five minutes depend
+    /// on where they begin (docs/architecture.md).
+    pub(super) fn per_second(&self) -> u64 {
+        self.per_minute().div_ceil(40).max(1)
     }
 
     /// All claims are marked present first and then admitted in ascending position, each only while there is more room than
@@ -123,6 +127,7 @@ impl Line {
             }
             if self.ready.mark(position, self.head.clk) {
                 self.controller.shown(position);
+                self.pace.came(position, self.head.clk < self.hold_until);
             }
             claims.insert(position, Claimed { number, sub, entered_at });
         }
@@ -146,6 +151,7 @@ impl Line {
         }
         for (position, claimed) in admitted {
             self.ready.remove(position);
+            self.pace.went(position);
             let admission = self.admission(sessions.store, position, &claimed)?;
             self.sessions.take(admission.session.release_at);
             self.admitted.add(1);
@@ -266,6 +272,7 @@ impl Line {
             None => {
                 if let Some(position) = self.order.position(number) {
                     self.ready.remove(position);
+                    self.pace.went(position);
                 }
                 self.vanish(number, number, Why::Left, changes);
             }
@@ -288,6 +295,7 @@ impl Line {
             && session.release_at > self.head.clk
         {
             self.sessions.free(session.release_at);
+            self.pace.completed();
             let over = session.over.or(self.over(OverBy::Completed));
             sessions.keep(Session { release_at: self.head.clk, over, ..session }, changes);
         }

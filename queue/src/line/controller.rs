@@ -73,13 +73,17 @@ impl Controller {
     /// How many more to call, so that with those present and those on their way `target` can be let in.
     #[must_use]
     pub fn want(&self, target: u64, present: u64) -> u64 {
-        let on_their_way: f64 =
-            self.batches.iter().map(|b| (b.called as f64 * self.show_rate - b.shown.len() as f64).max(0.0)).sum();
-        let deficit = target as f64 - present as f64 - on_their_way;
+        let deficit = target as f64 - present as f64 - self.on_their_way();
         if deficit <= 0.0 {
             return 0;
         }
         ((deficit / self.show_rate).ceil() as u64).min(MAX_STEP)
+    }
+
+    /// How many of those called lately will still show up.
+    #[must_use]
+    pub fn on_their_way(&self) -> f64 {
+        self.batches.iter().map(|b| (b.called as f64 * self.show_rate - b.shown.len() as f64).max(0.0)).sum()
     }
 
     /// The frontier moved from `after` to `last`, by `called` living positions.

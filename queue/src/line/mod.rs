@@ -13,17 +13,21 @@
 //! * `order`: positions of numbers.
 //! * `admission`: claims, renewals, leaves, completions.
 //! * `controller`: how many to call.
+//! * `pace`, `outlook`, `forecast`: what was measured, what follows from it, and what the board says of it.
 //! * `configure`, [`history`]: what operators do and see.
 //! * [`log`]: the relay's lease, drain and ack.
 
 mod admission;
 mod configure;
 mod controller;
+mod forecast;
 mod gone;
 pub mod history;
 pub mod log;
 mod numbering;
 mod order;
+mod outlook;
+mod pace;
 mod phases;
 mod ready;
 mod sessions;
@@ -35,14 +39,16 @@ use std::collections::BTreeMap;
 pub use self::admission::LEEWAY_SECONDS;
 pub use self::configure::ConfigureError;
 use self::controller::Controller;
+use self::forecast::Foreseen;
 use self::gone::Gone;
 use self::order::Order;
+use self::pace::Pace;
 pub use self::phases::Paced;
 use self::ready::Ready;
 use self::sessions::Sessions;
 pub use self::store::{
-    Admission, Audit, Change, Course, Head, LaneRow, LineStore, MOST_AUDITS, Opened, Outcome, Over, OverBy, RelayRow,
-    Seed, Session, Snapshot, Target, Why,
+    Admission, Audit, Change, Course, Head, LaneRow, LineStore, MOST_AUDITS, Opened, Outcome, Over, OverBy, Progress,
+    RelayRow, Seed, Session, Snapshot, Target, Why,
 };
 use self::window::Window;
 use crate::types::{EventId, LaneId, Number, Position, UnixMillis};
@@ -80,6 +86,8 @@ pub struct Line {
     called: Window,
     ready: Ready,
     controller: Controller,
+    pace: Pace,
+    forecast: Option<Foreseen>,
     relay: RelayRow,
     /// When the relay's lease ends; its row notes a later end, see [`log`].
     leased_until: UnixMillis,
@@ -90,7 +98,7 @@ impl Line {
     /// The line as it was stored, at `now`.
     #[must_use]
     pub fn restore(event: EventId, snapshot: Snapshot, now: UnixMillis) -> Self {
-        let Snapshot { head, course, configured, lanes, gone, releases, admitted, called, relay } = snapshot;
+        let Snapshot { head, course, configured, lanes, gone, releases, admitted, called, marks, relay } = snapshot;
         let mut line = Self {
             order: phases::order(&event, &course, configured.settings.shuffle_at_event_start),
             event,
@@ -104,6 +112,8 @@ impl Line {
             called: Window::default(),
             ready: Ready::default(),
             controller: Controller::default(),
+            pace: Pace::default(),
+            forecast: None,
             leased_until: relay.lease_until,
             relay,
             hold_until: UnixMillis(0),
@@ -124,6 +134,7 @@ impl Line {
             }
         }
         line.controller = Controller::resumed(line.admitted.total(), line.called.total());
+        line.pace = Pace::resumed(marks.into_iter().map(|mark| line.called_at(mark)));
         line.catch_up(now);
         // Only the called who are not admitted can have been present.
         if line.called() > 0 {
@@ -151,6 +162,7 @@ impl Line {
             _ => self.operate(store, m, &mut changes)?,
         };
         self.call(&mut changes);
+        self.foresee();
         self.seal(&mut changes);
         Ok(Step { answer: ExchangeReply { inc: m.inc, k: m.k, numbering, ops, board: self.view() }, changes })
     }
@@ -161,6 +173,7 @@ impl Line {
         let mut changes = Vec::new();
         self.turn(&mut changes);
         self.call(&mut changes);
+        self.foresee();
         self.seal(&mut changes);
         Step { answer: self.view(), changes }
     }
@@ -238,6 +251,7 @@ impl Line {
             self.controller.called(self.head.clk, from, to, called);
         }
         self.called.add(called);
+        self.pace.called(called);
         self.head.passed += to.since(from) - called;
         self.head.frontier = to;
         changes.push(Change::Called { last: to, count: called, at: self.head.clk });
@@ -288,8 +302,7 @@ impl Line {
             new_users_per_minute: self.per_minute(),
             admitted_last_minute: self.admitted.total(),
             pace_per_minute: self.called.per_minute(),
-            free_per_minute: (self.per_minute().saturating_sub(self.admitted.total()))
-                .min(settings.total_active_users.saturating_sub(self.sessions.used())),
+            forecast: self.forecast.as_ref().map(|foreseen| foreseen.forecast.clone()),
             message: settings.message.clone(),
             public_counts: settings.public_counts,
             updated_at: self.head.clk,

@@ -39,6 +39,11 @@ impl Sessions {
         }
     }
 
+    /// (when, how many): what will be freed, the next first.
+    pub fn releases(&self) -> impl Iterator<Item = (UnixMillis, u64)> + '_ {
+        self.by_release.iter().map(|(at, count)| (*at, *count))
+    }
+
     /// Slots in use.
     #[must_use]
     pub const fn used(&self) -> u64 {

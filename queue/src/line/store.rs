@@ -327,6 +327,26 @@ pub struct Snapshot {
     pub admitted: Vec<(u64, u64)>,
     /// (second, how many) called in the same time, oldest first.
     pub called: Vec<(u64, u64)>,
+    /// How far the line had come at the [`Progress::times`]; its pace is measured from there.
+    pub marks: Vec<Progress>,
     /// The relay's row.
     pub relay: RelayRow,
+}
+
+/// How far a line had come at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Progress {
+    /// When.
+    pub at: UnixMillis,
+    /// Every position up to it had been called.
+    pub frontier: Position,
+    /// The last entry of the admission log.
+    pub seq: Seq,
+}
+
+impl Progress {
+    /// The times at which a starting line wants to know it, oldest first.
+    pub fn times(clk: UnixMillis) -> impl Iterator<Item = UnixMillis> {
+        [600, 300, 120, 60, 0].into_iter().map(move |seconds| UnixMillis(clk.get().saturating_sub(seconds * 1_000)))
+    }
 }

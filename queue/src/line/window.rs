@@ -47,6 +47,11 @@ impl Window {
         self.total
     }
 
+    /// (in how many seconds, how many) leave the window.
+    pub fn leaving(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.buckets.iter().map(|(second, count)| (second + BUCKETS_BEHIND + 1 - self.now, *count))
+    }
+
     /// The count of the current second.
     #[must_use]
     pub fn this_second(&self) -> u64 {

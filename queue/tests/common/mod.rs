@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use ropeline_queue::lane::{Lane, LaneChange, LaneMeta};
 use ropeline_queue::line::{
-    Admission, Audit, Change, Course, Head, LaneRow, Line, LineStore, Opened, RelayRow, Seed, Session, Snapshot, Why,
+    Admission, Audit, Change, Course, Head, LaneRow, Line, LineStore, Opened, Progress, RelayRow, Seed, Session,
+    Snapshot, Why,
 };
 use ropeline_queue::wire::Configured;
 use ropeline_queue::{EventId, LaneId, Number, Position, Seq, Settings, Subject, UnixMillis};
@@ -166,7 +167,19 @@ impl MemoryLine {
             releases: releases.into_iter().collect(),
             admitted: admitted.into_iter().collect(),
             called: called.into_iter().collect(),
+            marks: Progress::times(clk).map(|at| self.progress(at)).collect(),
             relay: self.relay.clone(),
+        }
+    }
+
+    /// How far the line had come by then.
+    fn progress(&self, at: UnixMillis) -> Progress {
+        let called = self.called.iter().rev().find(|(.., called_at)| *called_at <= at);
+        let admitted = self.admissions.iter().rev().find(|(_, admission)| admission.admitted_at <= at);
+        Progress {
+            at,
+            frontier: called.map(|(last, ..)| *last).unwrap_or_default(),
+            seq: admitted.map(|(seq, _)| *seq).unwrap_or_default(),
         }
     }
 
