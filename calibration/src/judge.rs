@@ -29,9 +29,6 @@ pub struct Score {
     pub width: f64,
     /// Answers whose wait held a change of pace by the operator, and the share of them inside.
     pub apart: (usize, f64),
-    /// Least share of the minute's limit that was used, by plain sums over any five minutes from the third on in which
-    /// somebody waited.
-    pub used: Option<f64>,
 }
 
 /// All shapes, each with every seed, on as many threads as there are cores.
@@ -57,21 +54,11 @@ pub fn judge_all(seeds: &[u64]) -> Vec<Score> {
 /// Plays the shape with each seed and judges all answers together.
 #[must_use]
 pub fn judge(shape: &Shape, seeds: impl IntoIterator<Item = u64>) -> Score {
-    let mut answers = Vec::new();
-    let mut used: Option<f64> = None;
-    for seed in seeds {
-        let told = sale::play(shape, seed);
-        answers.extend(told.answers);
-        let seconds = told.seconds.get(120..shape.judged_seconds as usize).unwrap_or_default();
-        for five in seconds.windows(300).filter(|five| five.iter().all(|(_, waited)| *waited)) {
-            let share = five.iter().map(|(count, _)| count).sum::<u64>() as f64 / (shape.per_minute as f64 * 5.0);
-            used = Some(used.map_or(share, |least| least.min(share)));
-        }
-    }
-    score(shape, &answers, used)
+    let answers: Vec<Answer> = seeds.into_iter().flat_map(|seed| sale::play(shape, seed)).collect();
+    score(shape, &answers)
 }
 
-fn score(shape: &Shape, answers: &[Answer], used: Option<f64>) -> Score {
+fn score(shape: &Shape, answers: &[Answer]) -> Score {
     let (mut inside, mut early, mut judged) = (0, 0, 0);
     let (mut apart, mut apart_inside) = (0, 0);
     let (mut errors, mut widths) = (Vec::new(), Vec::new());
@@ -104,7 +91,6 @@ fn score(shape: &Shape, answers: &[Answer], used: Option<f64>) -> Score {
         error_90: quantile(&mut errors, 0.9),
         width: quantile(&mut widths, 0.5),
         apart: (apart, share(apart_inside, apart)),
-        used,
     }
 }
 

@@ -4,7 +4,7 @@ use ropeline_queue::eta::Eta;
 use ropeline_queue::line::log::{Ack, Drain, LogError};
 use ropeline_queue::place::{Place, Seat, State};
 use ropeline_queue::wire::{Board, Exchange, MAX_BATCH, MAX_OPS, Numbering, Op, OpAnswer};
-use ropeline_queue::{Epoch, EventId, LaneId, Line, Number, Seq, Settings, Subject, UnixMillis};
+use ropeline_queue::{Epoch, EventId, LaneId, Line, Number, Position, Seq, Settings, Subject, UnixMillis};
 
 use crate::random::Random;
 use crate::rows::Rows;
@@ -31,15 +31,6 @@ pub struct Answer {
     pub called: Option<u64>,
 }
 
-/// How a sale went.
-#[derive(Debug, Default)]
-pub struct Told {
-    /// All answers to those who waited.
-    pub answers: Vec<Answer>,
-    /// Admissions in each second of the sale, and whether anybody waited when it began.
-    pub seconds: Vec<(u64, bool)>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Does {
     /// Polls and claims.
@@ -64,6 +55,8 @@ struct Sale<'a> {
     k: u64,
     /// By number − 1.
     visitors: Vec<Does>,
+    /// Theirs, as far as they are known.
+    positions: Vec<Option<Position>>,
     /// Who acts in which step.
     agenda: Vec<Vec<u32>>,
     completions: Vec<Vec<Seq>>,
@@ -73,7 +66,6 @@ struct Sale<'a> {
     last_told: u64,
     /// When the positions were called: (position, milliseconds).
     frontier: Vec<(u64, u64)>,
-    seconds: Vec<(u64, bool)>,
     epoch: Epoch,
     stalled_until: u64,
 }
@@ -83,7 +75,7 @@ struct Sale<'a> {
 /// # Panics
 /// When the line answers what it may not.
 #[must_use]
-pub fn play(shape: &Shape, seed: u64) -> Told {
+pub fn play(shape: &Shape, seed: u64) -> Vec<Answer> {
     let event = EventId::parse("calibration").expect("an event id");
     let settings = Settings {
         total_active_users: shape.slots,
@@ -91,6 +83,9 @@ pub fn play(shape: &Shape, seed: u64) -> Told {
         session_duration_seconds: shape.session_seconds,
         max_unacked: if shape.stalls.is_some() { shape.per_minute.div_ceil(30) } else { 1_000_000 },
         lanes: 1,
+        prequeue_start_time: shape.prequeue_seconds.map(|_| START),
+        event_start_time: shape.prequeue_seconds.map(|seconds| START.plus_seconds(seconds)),
+        shuffle_at_event_start: shape.prequeue_seconds.is_some(),
         ..Settings::defaults(&event)
     };
     let rows = Rows::new(settings.clone());
@@ -106,12 +101,12 @@ pub fn play(shape: &Shape, seed: u64) -> Told {
         step: 0,
         k: 0,
         visitors: Vec::new(),
+        positions: Vec::new(),
         agenda: Vec::new(),
         completions: Vec::new(),
         answers: Vec::new(),
         last_told: 0,
         frontier: vec![(0, 0)],
-        seconds: Vec::new(),
         epoch: Epoch(0),
         stalled_until: 0,
     };
@@ -126,10 +121,6 @@ pub fn play(shape: &Shape, seed: u64) -> Told {
 /// Who this is to the line; nobody here looks at it.
 fn subject() -> Subject {
     Subject::parse(&"A".repeat(22)).expect("a subject")
-}
-
-fn seat(number: Number) -> Seat {
-    Seat { number, position: Some(number.position()), seen: 0 }
 }
 
 fn put<T>(agenda: &mut Vec<Vec<T>>, step: u64, item: T) {
@@ -208,7 +199,6 @@ impl Sale<'_> {
     }
 
     fn begin_second(&mut self) {
-        self.seconds.push((0, self.board.waiting > 0));
         let second = self.step / STEPS_PER_SECOND;
         if let Some((at, per_minute)) = self.shape.operator
             && at == second
@@ -283,25 +273,36 @@ impl Sale<'_> {
         Ok(())
     }
 
+    /// Once a position is drawn, the visitor's ticket has it.
+    fn seat(&mut self, visitor: u32) -> Seat {
+        let number = Number(u64::from(visitor) + 1);
+        let position = &mut self.positions[visitor as usize];
+        *position = position.or_else(|| self.line.position(number));
+        Seat { number, position: *position, seen: 0 }
+    }
+
     /// What the visitor does now: a claim, if it is called.
     fn act(&mut self, visitor: u32) -> Option<Op> {
-        let number = Number(u64::from(visitor) + 1);
+        let seat = self.seat(visitor);
+        let number = seat.number;
         let jitter = self.random.share();
-        let place = Place::on(&self.board, &self.event, &seat(number), self.now(), jitter);
+        let place = Place::on(&self.board, &self.event, &seat, self.now(), jitter);
         if place.state == State::Called {
             return Some(Op::Claim { number, sub: subject(), entered_at: START });
         }
-        let after = place.poll_after_seconds;
-        let eta = place.eta_seconds;
-        self.told_eta(number, eta);
+        let (position, eta, after) = (place.position, place.eta_seconds, place.poll_after_seconds);
+        self.told_eta(position, eta);
         self.again(visitor, after);
         None
     }
 
-    fn told_eta(&mut self, number: Number, eta: Option<Eta>) {
-        if self.is_judged() {
-            self.answers.push((Answer { at: self.ms(), eta, called: None }, number.get()));
-            self.last_told = self.last_told.max(number.get());
+    /// Before the opening nobody has a position, and what is told is exact.
+    fn told_eta(&mut self, position: Option<Position>, eta: Option<Eta>) {
+        if let Some(Position(position)) = position
+            && self.is_judged()
+        {
+            self.answers.push((Answer { at: self.ms(), eta, called: None }, position));
+            self.last_told = self.last_told.max(position);
         }
     }
 
@@ -316,9 +317,6 @@ impl Sale<'_> {
         match answer {
             OpAnswer::Admitted { seq, .. } => {
                 self.visitors[visitor as usize] = Does::Done;
-                if let Some((count, _)) = self.seconds.last_mut() {
-                    *count += 1;
-                }
                 if let Some((share, mean)) = self.shape.completed
                     && self.random.chance(share)
                 {
@@ -349,11 +347,13 @@ impl Sale<'_> {
             } else {
                 Does::Waits
             });
+            self.positions.push(None);
+            let seat = self.seat(visitor);
             let jitter = self.random.share();
-            let place = Place::on(&self.board, &self.event, &seat(number), self.now(), jitter);
-            let (state, eta, after) = (place.state, place.eta_seconds, place.poll_after_seconds);
-            if state == State::Waiting && number.get() > self.frontier.last().map_or(0, |(position, _)| *position) {
-                self.told_eta(number, eta);
+            let place = Place::on(&self.board, &self.event, &seat, self.now(), jitter);
+            let (position, eta, after) = (place.position, place.eta_seconds, place.poll_after_seconds);
+            if place.state == State::Waiting {
+                self.told_eta(position, eta);
             }
             if stays {
                 self.again(visitor, after);
@@ -375,13 +375,11 @@ impl Sale<'_> {
         (step.answer.numbering, step.answer.ops)
     }
 
-    fn told(self) -> Told {
+    fn told(self) -> Vec<Answer> {
         let called = |position: u64| {
             let index = self.frontier.partition_point(|(reached, _)| *reached < position);
             self.frontier.get(index).map(|(_, at)| *at)
         };
-        let answers =
-            self.answers.iter().map(|(answer, position)| Answer { called: called(*position), ..*answer }).collect();
-        Told { answers, seconds: self.seconds }
+        self.answers.iter().map(|(answer, position)| Answer { called: called(*position), ..*answer }).collect()
     }
 }

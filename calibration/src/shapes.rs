@@ -1,6 +1,6 @@
 //! The shapes a sale has.
 
-/// What happens in a sale, and what is asked of it. Times in seconds from the opening, unless said otherwise.
+/// What happens in a sale, and what is asked of it. Times in seconds from the beginning, unless said otherwise.
 #[derive(Clone, Debug)]
 pub struct Shape {
     /// What the table calls it.
@@ -15,6 +15,8 @@ pub struct Shape {
     pub crowd: u64,
     /// How long the rush takes; most of it comes at its beginning.
     pub rush_seconds: u64,
+    /// The event opens so long after this began, with a draw among those who came; without, it is open from the beginning on.
+    pub prequeue_seconds: Option<u64>,
     /// How many a minute enter after it.
     pub later_per_minute: u64,
     /// Share of those who enter that stay.
@@ -33,14 +35,6 @@ pub struct Shape {
     pub judged_seconds: u64,
 }
 
-impl Shape {
-    /// Whether `new_users_per_minute` is what holds the line back, and nothing else.
-    #[must_use]
-    pub fn minute_binds(&self) -> bool {
-        self.slots == PLAIN.slots && self.stalls.is_none() && self.operator.is_none()
-    }
-}
-
 const PLAIN: Shape = Shape {
     name: "",
     slots: 1_000_000,
@@ -48,6 +42,7 @@ const PLAIN: Shape = Shape {
     session_seconds: 300,
     crowd: 7_500,
     rush_seconds: 60,
+    prequeue_seconds: None,
     later_per_minute: 200,
     stay: 0.9,
     returners: None,
@@ -59,7 +54,7 @@ const PLAIN: Shape = Shape {
 };
 
 /// All of them, in the order of the table.
-pub const SHAPES: [Shape; 14] = [
+pub const SHAPES: [Shape; 15] = [
     Shape { name: "steady, the minute binds", ..PLAIN },
     Shape { name: "steady and small: 30 a minute", per_minute: 30, crowd: 400, later_per_minute: 10, ..PLAIN },
     Shape {
@@ -101,6 +96,15 @@ pub const SHAPES: [Shape; 14] = [
     },
     Shape { name: "a burst of returners", crowd: 10_000, stay: 0.6, returners: Some((400, 0.3)), ..PLAIN },
     Shape { name: "just after opening: the first two minutes", judged_seconds: 120, ..PLAIN },
+    Shape {
+        name: "drawn at the opening, half never return",
+        per_minute: 240,
+        crowd: 5_000,
+        rush_seconds: 110,
+        prequeue_seconds: Some(120),
+        stay: 0.5,
+        ..PLAIN
+    },
     Shape {
         name: "a long line: 100,000",
         per_minute: 3_000,

@@ -12,8 +12,8 @@ const END: &str = "<!-- end -->\n";
 #[must_use]
 pub fn table(scores: &[Score]) -> String {
     let mut text = String::from(
-        "| the sale | answers | without | inside | sooner | likely off by (median) | (nine in ten) | high / low | limit used |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "| the sale | answers | without | inside | sooner | likely off by (median) | (nine in ten) | high / low |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
     for (shape, score) in SHAPES.iter().zip(scores) {
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
@@ -26,15 +26,13 @@ pub fn table(scores: &[Score]) -> String {
             percent(score.error),
             percent(score.error_90),
             format!("{:.2}", score.width),
-            // Where something else binds, or stops the line, this says nothing.
-            score.used.filter(|_| shape.minute_binds()).map_or_else(|| "–".to_owned(), percent),
         ];
         let _ = writeln!(text, "| {} |", cells.join(" | "));
         let (apart, inside) = score.apart;
         if apart > 0 {
             let _ = writeln!(
                 text,
-                "| … answers before it for waits that hold it | {apart} | | {} | | | | | |",
+                "| … answers before it for waits that hold it | {apart} | | {} | | | | |",
                 percent(inside)
             );
         }

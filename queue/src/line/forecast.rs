@@ -1,4 +1,4 @@
-//! From the line's state to the board's forecast, at most once a second.
+//! From the line's state to the board's forecast, about once a second.
 
 use super::Line;
 use super::admission::LEEWAY_SECONDS;
@@ -13,6 +13,8 @@ pub(super) struct Foreseen {
     second: u64,
     config_version: u64,
     per_minute: u64,
+    /// How many positions were beyond the frontier: where there are many more by now, it says nothing of those.
+    beyond: u64,
     pub(super) forecast: Forecast,
 }
 
@@ -21,6 +23,7 @@ impl Foreseen {
         self.second == line.head.clk.second()
             && self.config_version == line.configured.version
             && self.per_minute == line.per_minute()
+            && line.beyond() <= 2 * self.beyond
     }
 }
 
@@ -32,9 +35,14 @@ impl Line {
         let shown = self.head.seq.get() + self.ready.count();
         self.pace.observe(second, self.head.frontier, shown, self.sessions.used(), stopped);
         if self.forecast.as_ref().is_none_or(|foreseen| !foreseen.is_of(self)) {
-            let (config_version, per_minute) = (self.configured.version, self.per_minute());
-            self.forecast = Some(Foreseen { second, config_version, per_minute, forecast: self.look_ahead() });
+            let (config_version, per_minute, beyond) = (self.configured.version, self.per_minute(), self.beyond());
+            self.forecast = Some(Foreseen { second, config_version, per_minute, beyond, forecast: self.look_ahead() });
         }
+    }
+
+    /// Positions beyond the frontier.
+    fn beyond(&self) -> u64 {
+        self.head.last_number.position().since(self.head.frontier)
     }
 
     fn look_ahead(&self) -> Forecast {
@@ -55,7 +63,7 @@ impl Line {
             buffer: self.ready.count() as f64 + self.controller.on_their_way(),
         };
         let living = self.waiting();
-        let beyond = self.head.last_number.position().since(self.head.frontier);
+        let beyond = self.beyond();
         // Those who gave their place up are spread over the line.
         let positions = measured.positions_per_show * if living > 0 { beyond as f64 / living as f64 } else { 1.0 };
         let mut reach = outlook::at_horizons(

@@ -157,7 +157,7 @@ impl Pace {
         let (stopped, stops) = (since(|sums| sums.stopped_seconds), since(|sums| sums.stops).max(1.0));
         // Stops that begin by chance: the variance of the time lost in t seconds is 2 × rate × length² × t,
         // and ranges are to hold a little more than one deviation.
-        let by_stops = 3.0 * stopped * stopped / (stops * (seconds + STOPS_SECONDS));
+        let by_stops = 2.5 * stopped * stopped / (stops * (seconds + STOPS_SECONDS));
         let once = by_chance / share;
         Measured {
             positions_per_show: 1.0 / share,
