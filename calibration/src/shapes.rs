@@ -72,14 +72,14 @@ pub const SHAPES: [Shape; 15] = [
         judged_seconds: 1_500,
         ..PLAIN
     },
-    Shape { name: "stop and go: Kafka stands still now and then", stalls: Some((180, 30)), ..PLAIN },
+    Shape { name: "stop and go: Kafka stands still now and then", stalls: Some((240, 20)), ..PLAIN },
     Shape {
         name: "stop and go: both, and visits are completed",
         slots: 600,
         crowd: 3_000,
         session_seconds: 240,
         completed: Some((0.5, 120)),
-        stalls: Some((180, 30)),
+        stalls: Some((240, 20)),
         judged_seconds: 1_200,
         ..PLAIN
     },
