@@ -69,8 +69,6 @@ impl Spread {
 /// Where the frontier will be, as the line foresees it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
-    /// The frontier from which it counts.
-    pub from: u64,
     /// How many positions further it will be at each of the [`HORIZONS`], most likely. Never falls. May end early, where more
     /// would reach beyond all who wait.
     pub reach: Vec<f64>,
@@ -83,7 +81,7 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// The wait of the place that is `distance` positions beyond [`Forecast::from`]; none when it cannot be foreseen.
+    /// The wait of the place that is `distance` positions beyond the frontier; none when it cannot be foreseen.
     #[must_use]
     pub fn eta(&self, distance: u64) -> Option<Eta> {
         let distance = distance.max(1) as f64;
@@ -158,15 +156,16 @@ mod tests {
     }
 
     fn forecasts() -> impl Strategy<Value = Forecast> {
-        let steps = proptest::collection::vec(prop_oneof![Just(0.0), 0.0..5_000.0_f64], 0..=HORIZONS.len());
+        let steps =
+            proptest::collection::vec(prop_oneof![Just(0.0), 0.0..20.0_f64, 0.0..5_000.0_f64], 0..=HORIZONS.len());
         let spread = || (0.0..2.0_f64, 0.0..300.0_f64).prop_map(|(always, once)| Spread { always, once });
-        (0_u64..1_000, steps, spread(), spread(), spread()).prop_map(|(from, steps, sooner, later, seconds)| {
+        (steps, spread(), spread(), spread()).prop_map(|(steps, sooner, later, seconds)| {
             let mut sum = 0.0;
             let reach = steps.into_iter().map(|step| {
                 sum += step;
                 sum
             });
-            Forecast { from, reach: reach.collect(), sooner, later, seconds }
+            Forecast { reach: reach.collect(), sooner, later, seconds }
         })
     }
 
@@ -174,7 +173,7 @@ mod tests {
         #[test]
         fn ranges_hold_the_likely_value_and_never_fall_with_the_distance(
             forecast in forecasts(),
-            mut distances in proptest::collection::vec(0_u64..200_000, 2..20),
+            mut distances in proptest::collection::vec(prop_oneof![0_u64..300, 0_u64..200_000], 2..20),
         ) {
             distances.sort_unstable();
             let etas: Vec<_> = distances.iter().map(|distance| forecast.eta(*distance)).collect();

@@ -163,14 +163,12 @@ impl<'a> Place<'a> {
     }
 
     /// When the turn comes. Nobody can know that while nobody is called.
-    fn foresee(&self, board: &Board, ahead: u64) -> Option<Eta> {
+    fn foresee(board: &Board, ahead: u64) -> Option<Eta> {
         if board.phase != Phase::Open || board.paused.is_some() {
             return None;
         }
-        let forecast = board.forecast.as_ref()?;
-        let distance = self.position?.since(Position(forecast.from));
-        // The client may know of a newer frontier than this board's.
-        forecast.eta(distance.min(ahead + 1))
+        // What the client knows of a newer frontier than this board's is in `ahead`.
+        board.forecast.as_ref()?.eta(ahead + 1)
     }
 
     /// What is known better than from the board.
@@ -178,7 +176,7 @@ impl<'a> Place<'a> {
         self.state = state;
         self.eta_seconds = match (state, self.ahead) {
             (State::Prequeue, _) => board.event_start_time.map(|start| Eta::exactly(start.since(now).div_ceil(1_000))),
-            (State::Waiting, Some(ahead)) => self.foresee(board, ahead),
+            (State::Waiting, Some(ahead)) => Self::foresee(board, ahead),
             _ => None,
         };
         self.poll_after_seconds = poll_after(state, board.phase, self.eta_seconds, jitter);
@@ -238,7 +236,7 @@ mod tests {
     /// A line that moves by so many positions a second.
     fn moving(frontier: u64, per_second: f64) -> Board {
         let reach = HORIZONS.iter().map(|at| f64::from(*at) * per_second).collect();
-        let forecast = Some(Forecast { from: frontier, reach, ..Forecast::default() });
+        let forecast = Some(Forecast { reach, ..Forecast::default() });
         Board { frontier, forecast, ..Board::default() }
     }
 
@@ -292,15 +290,14 @@ mod tests {
     proptest! {
         #[test]
         fn of_two_places_the_later_one_never_waits_less(
-            from in 0_u64..500,
-            moved in 0_u64..100,
+            frontier in 0_u64..600,
             steps in proptest::collection::vec(0.0..300.0_f64, 1..=HORIZONS.len()),
             seen in 0_u64..2_000,
             (first, second) in (0_u64..2_000, 0_u64..2_000),
         ) {
             let reach = steps.iter().scan(0.0, |sum, step| { *sum += step; Some(*sum) }).collect();
-            let forecast = Forecast { from, reach, ..Forecast::default() };
-            let board = Board { frontier: from + moved, forecast: Some(forecast), ..Board::default() };
+            let forecast = Forecast { reach, ..Forecast::default() };
+            let board = Board { frontier, forecast: Some(forecast), ..Board::default() };
             let event = EventId::parse("demo").unwrap();
             let eta = |number| Place::on(&board, &event, &seat(number, seen), UnixMillis(0), 0.5).eta_seconds;
             if let (Some(near), Some(far)) = (eta(first.min(second)), eta(first.max(second))) {

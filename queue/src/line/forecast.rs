@@ -75,7 +75,6 @@ impl Line {
         }
         let rounded = |spread: Spread| Spread { always: thousandths(spread.always), once: thousandths(spread.once) };
         Forecast {
-            from: self.head.frontier.get(),
             reach,
             sooner: rounded(measured.sooner),
             later: rounded(measured.later),
