@@ -94,6 +94,7 @@ fn at_its_height(gone_every: u64, shuffled: bool) -> Snapshot {
         releases: (1..=SESSIONS).map(|n| (NOW.plus(n * 10), 1)).collect(),
         admitted: (0..60).map(|second| (NOW.second() - 60 + second, 1_600)).collect(),
         called: (0..60).map(|second| (NOW.second() - 60 + second, 3_000)).collect(),
+        marks: Vec::new(),
         relay: RelayRow::default(),
     }
 }

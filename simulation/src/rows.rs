@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ropeline_queue::lane::{LaneChange, LaneMeta};
 use ropeline_queue::line::{
-    Admission, Change, Course, Head, LaneRow, LineStore, RelayRow, Seed, Session, Snapshot, Why,
+    Admission, Change, Course, Head, LaneRow, LineStore, Progress, RelayRow, Seed, Session, Snapshot, Why,
 };
 use ropeline_queue::wire::Configured;
 use ropeline_queue::{LaneId, Number, Position, Seq, Settings, Subject, UnixMillis};
@@ -117,8 +117,17 @@ impl LineRows {
             releases: releases.into_iter().collect(),
             admitted: admitted.into_iter().collect(),
             called: called.into_iter().collect(),
+            marks: Progress::times(clk).map(|at| self.progress(at)).collect(),
             relay: self.relay.clone(),
         }
+    }
+
+    /// How far the line had come by then.
+    fn progress(&self, at: UnixMillis) -> Progress {
+        let called = self.called.partition_point(|(.., called_at)| *called_at <= at).checked_sub(1);
+        let frontier = called.and_then(|last| self.called.get(last)).map(|(last, ..)| *last).unwrap_or_default();
+        let seq = self.admissions.partition_point(|admission| admission.admitted_at <= at);
+        Progress { at, frontier, seq: Seq(seq as u64) }
     }
 
     fn read<T>(&self, value: T) -> Result<T, ReadFailed> {
