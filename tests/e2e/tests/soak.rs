@@ -7,7 +7,7 @@ use ropeline_e2e::{seed, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_promises_hold_under_load_and_kills() {
-    let at_most = Duration::from_secs(45);
+    let at_most = Duration::from_secs(35);
     let options = Options { rounds: 6, entries: 2_000, clients: 24, seed: seed::seed(), at_most };
     let report = within("the soak", Duration::from_secs(240), soak::run(options, |line| println!("{line}"))).await;
     println!("{report}");

@@ -15,6 +15,10 @@ use crate::tokens::pass_claims;
 /// No call may take longer (that is checked); this is when we stop waiting.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The runtime closes a connection that has been idle for five seconds, and who sends at that very moment finds it closed. That is how
+/// HTTP is; so none is used again that has been idle for as long as this.
+const IDLE: Duration = Duration::from_secs(3);
+
 /// What a call is made with.
 #[derive(Debug, Clone, Default)]
 pub struct Ticket {
@@ -55,6 +59,7 @@ pub struct Caller {
     target: Arc<Target>,
     recorder: Arc<Recorder>,
     client: Client,
+    used: Instant,
     /// The ticket that the last answer gave.
     pub given: Option<Ticket>,
 }
@@ -74,8 +79,8 @@ impl Caller {
     /// A client that has not connected yet.
     #[must_use]
     pub fn new(target: &Arc<Target>, recorder: &Arc<Recorder>) -> Self {
-        let client = Client::new(&target.authority).patience(PATIENCE);
-        Self { target: Arc::clone(target), recorder: Arc::clone(recorder), client, given: None }
+        let (client, used) = (Client::new(&target.authority).patience(PATIENCE), Instant::now());
+        Self { target: Arc::clone(target), recorder: Arc::clone(recorder), client, used, given: None }
     }
 
     /// A call by a visitor. `patience`: hang up after that.
@@ -126,6 +131,9 @@ impl Caller {
         patience: Option<Duration>,
     ) -> Outcome {
         self.given = None;
+        if self.used.elapsed() > IDLE {
+            self.client = Client::new(&self.target.authority).patience(PATIENCE);
+        }
         let sent = Instant::now();
         let sending = async {
             match &body {
@@ -138,6 +146,7 @@ impl Caller {
             Some(patience) => tokio::time::timeout(patience, sending).await.ok(),
         };
         let ended = Instant::now();
+        self.used = ended;
         let outcome = match answer {
             Some(Ok(answer)) => self.read(person, &answer),
             Some(Err(error)) => Outcome::Broken(format!("{error:#}")),
