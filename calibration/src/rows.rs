@@ -72,18 +72,18 @@ impl Rows {
     #[must_use]
     pub fn restore(&self, event: EventId, now: UnixMillis) -> Line {
         let clk = self.head.clk;
-        let oldest = clk.second().saturating_sub(60);
+        let oldest = UnixMillis(clk.get().saturating_sub(61_000));
         let (mut releases, mut admitted, mut called) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for (session, at) in &self.sessions {
             if session.release_at > clk {
                 *releases.entry(session.release_at).or_default() += 1;
             }
-            if at.second() >= oldest {
-                *admitted.entry(at.second()).or_default() += 1;
+            if *at >= oldest {
+                *admitted.entry(*at).or_default() += 1;
             }
         }
-        for (_, count, at) in self.called.iter().filter(|(.., at)| at.second() >= oldest) {
-            *called.entry(at.second()).or_default() += count;
+        for (_, count, at) in self.called.iter().filter(|(.., at)| *at >= oldest) {
+            *called.entry(*at).or_default() += count;
         }
         let snapshot = Snapshot {
             head: self.head.clone(),

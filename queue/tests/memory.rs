@@ -92,8 +92,8 @@ fn at_its_height(gone_every: u64, shuffled: bool) -> Snapshot {
         lanes: (0..256).map(|lane| (LaneId(lane), row(u64::from(lane)))).collect(),
         gone,
         releases: (1..=SESSIONS).map(|n| (NOW.plus(n * 10), 1)).collect(),
-        admitted: (0..60).map(|second| (NOW.second() - 60 + second, 1_600)).collect(),
-        called: (0..60).map(|second| (NOW.second() - 60 + second, 3_000)).collect(),
+        admitted: (0..60).map(|second| (UnixMillis(NOW.get() - 60_000 + 1_000 * second), 1_600)).collect(),
+        called: (0..60).map(|second| (UnixMillis(NOW.get() - 60_000 + 1_000 * second), 3_000)).collect(),
         marks: Vec::new(),
         relay: RelayRow::default(),
     }

@@ -138,7 +138,11 @@ impl World {
         match request {
             Request::Enter { sub, lanes, claim, again } => self.enter(lane, call, sub, lanes, claim, again),
             Request::Claim { sub, number } => {
-                self.about(lane, call, sub, number, request, |row| Op::Claim { number, sub, entered_at: row.entered_at });
+                self.about(lane, call, sub, number, request, |row| Op::Claim {
+                    number,
+                    sub,
+                    entered_at: row.entered_at,
+                });
             }
             Request::Renew { sub, number } => self.about(lane, call, sub, number, request, |_| Op::Renew { number }),
             Request::Leave { sub, number } => {
@@ -304,7 +308,8 @@ impl World {
         let ahead = pause + EXCHANGE_BOUND_MS;
         let latest = (self.clock(self.lanes[lane].offset) + ahead).saturating_sub(WAITER_BOUND_MS);
         let waiters = self.lanes[lane].waiters.iter();
-        let late = waiters.filter(|(_, waiting)| waiting.since < latest).map(|(id, _)| (*id, Wake::Unavailable)).collect();
+        let late =
+            waiters.filter(|(_, waiting)| waiting.since < latest).map(|(id, _)| (*id, Wake::Unavailable)).collect();
         self.wake(lane, late);
     }
 

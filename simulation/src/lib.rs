@@ -66,7 +66,10 @@ pub fn run(seed: u64, trace: bool) -> Run {
     let panicked = catch_unwind(AssertUnwindSafe(|| world.run())).err();
     let panicked = panicked.map(|cause| {
         let text = cause.downcast_ref::<String>().cloned();
-        format!("panic: {}", text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default())
+        format!(
+            "panic: {}",
+            text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+        )
     });
     let broken = world.checks.broken.as_ref().map(|violation| format!("{:?}: {}", violation.promise, violation.text));
     Run {

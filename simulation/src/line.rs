@@ -68,9 +68,9 @@ impl World {
         let most = self.weather().flush;
         let after = self.random.below(most + 1);
         self.checks.line_writes(&self.line.disk.rows, &changes);
-        let order = changes.iter().any(|change| {
-            matches!(change, LineChange::Engine(Change::Course(_) | Change::Configured(_)))
-        });
+        let order = changes
+            .iter()
+            .any(|change| matches!(change, LineChange::Engine(Change::Course(_) | Change::Configured(_))));
         let late = self.line.disk.write(changes, after > 0);
         if order && self.line.disk.rows.configured.settings.shuffle_at_event_start {
             self.checks.order_changed(&self.line.disk.rows);
@@ -132,9 +132,8 @@ impl World {
                 let step = self.step(|line, _| {
                     Ok::<_, ReadFailed>(line.configure(now, (**settings).clone(), *if_version, "simulated"))
                 });
-                step.and_then(Result::ok).map(|answer| {
-                    Outcome::Configured(answer.map(|it| it.version).map_err(|error| error.to_string()))
-                })
+                step.and_then(Result::ok)
+                    .map(|answer| Outcome::Configured(answer.map(|it| it.version).map_err(|error| error.to_string())))
             }
             Request::Pace { pace } => {
                 let step = self.step(|line, _| Ok::<_, ReadFailed>(line.set_pace(now, *pace, "simulated")));
@@ -183,10 +182,17 @@ impl World {
         self.check_board(&reply.board);
         self.note(|| {
             let numbering = serde_json::to_string(&reply.numbering).unwrap_or_default();
-            let ops: Vec<_> = exchange.ops.iter().zip(&reply.ops).map(|(op, answer)| format!("{op:?} -> {answer:?}")).collect();
+            let ops: Vec<_> =
+                exchange.ops.iter().zip(&reply.ops).map(|(op, answer)| format!("{op:?} -> {answer:?}")).collect();
             format!(
                 "line: lane {} inc {} k {} count {} stored {}: {numbering} {} | frontier {}",
-                exchange.lane, exchange.inc, exchange.k, exchange.count, exchange.stored_k, ops.join("; "), reply.board.frontier
+                exchange.lane,
+                exchange.inc,
+                exchange.k,
+                exchange.count,
+                exchange.stored_k,
+                ops.join("; "),
+                reply.board.frontier
             )
         });
         self.checks.exchange_answered(&exchange, &reply, &self.line.disk.rows);

@@ -11,14 +11,36 @@ pub(crate) type CallId = u64;
 /// Who made a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
-    Tab { visitor: usize, tab: usize },
-    Origin { seq: Seq },
-    Isolate { isolate: usize, generation: u64 },
-    Exchange { lane: usize, instance: u64 },
-    LaneBoard { lane: usize, instance: u64, asked_by: CallId },
+    Tab {
+        visitor: usize,
+        tab: usize,
+    },
+    Origin {
+        seq: Seq,
+    },
+    Isolate {
+        isolate: usize,
+        generation: u64,
+    },
+    Exchange {
+        lane: usize,
+        instance: u64,
+    },
+    LaneBoard {
+        lane: usize,
+        instance: u64,
+        asked_by: CallId,
+    },
     Operator,
-    Relay { relay: usize, effect: u64 },
-    LineTells { instance: u64, stamp: u64, busy: bool },
+    Relay {
+        relay: usize,
+        effect: u64,
+    },
+    LineTells {
+        instance: u64,
+        stamp: u64,
+        busy: bool,
+    },
     /// Somebody whose answer nobody waits for.
     Nobody,
 }
@@ -72,9 +94,15 @@ pub(crate) enum LogRefused {
 /// What became of a call.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
-    Entered { sub: Subject, entered: Entered },
+    Entered {
+        sub: Subject,
+        entered: Entered,
+    },
     /// `None`: this visitor has another place now, or never had this one.
-    Asked { asked: Request, answer: Option<OpAnswer> },
+    Asked {
+        asked: Request,
+        answer: Option<OpAnswer>,
+    },
     /// JSON of the engine's type.
     Json(String),
     Log(Result<String, LogRefused>),

@@ -5,7 +5,8 @@
 use ropeline_queue::line::log as engine;
 use ropeline_relay::entry::Entry;
 use ropeline_relay::machine::{
-    Around, BrokerFailure, DrainRequest, Drained, Effect, Input, Lease, Machine, Note, Outcome as Ended, Pin, Rules, WorkerFailure,
+    Around, BrokerFailure, DrainRequest, Drained, Effect, Input, Lease, Machine, Note, Outcome as Ended, Pin, Rules,
+    WorkerFailure,
 };
 use ropeline_relay::types::{Epoch, EventId, Mono, Offset, Partition, Seq};
 use serde::Deserialize;
@@ -180,9 +181,9 @@ impl World {
                 let body = encode(Kind::Drain, Dialect::Now, self.plan.line_speaks, &drain(&request));
                 self.asks_line(relay, Asked::Drain, Request::Drain(body));
             }
-            Effect::Connect { .. } => self.kafka_answers(relay, |failure| {
-                Input::Connected(failure.map_or(Ok(Some(1)), Err))
-            }),
+            Effect::Connect { .. } => {
+                self.kafka_answers(relay, |failure| Input::Connected(failure.map_or(Ok(Some(1)), Err)))
+            }
             Effect::Open { .. } => self.kafka_answers(relay, |failure| Input::Opened(failure.map_or(Ok(()), Err))),
             Effect::Bounds => {
                 let bounds = self.partition.bounds();
@@ -370,7 +371,9 @@ fn drain(request: &DrainRequest) -> engine::Drain {
         topic: pin.map(|pin| pin.topic.clone()),
         partition: pin.map(|pin| pin.partition.0),
         next_offset: pin.map(|pin| pin.next_offset.0),
-        ack: request.ack.map(|mark| engine::Ack { seq: ropeline_queue::Seq(mark.seq.0), next_offset: mark.next_offset.0 }),
+        ack: request
+            .ack
+            .map(|mark| engine::Ack { seq: ropeline_queue::Seq(mark.seq.0), next_offset: mark.next_offset.0 }),
     }
 }
 

@@ -87,26 +87,28 @@ impl LineRows {
     /// Whether this place can never be let in (again), at `clk`.
     pub(crate) fn is_over(&self, number: Number, clk: UnixMillis) -> bool {
         self.gone_since(number).is_some()
-            || self.admission_of(number).is_some_and(|it| it.session.over.is_some() || it.session.session_expires_at <= clk)
+            || self
+                .admission_of(number)
+                .is_some_and(|it| it.session.over.is_some() || it.session.session_expires_at <= clk)
     }
 
     /// What a starting object reads.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let clk = self.head.clk;
-        let oldest = clk.second().saturating_sub(60);
+        let oldest = UnixMillis(clk.get().saturating_sub(61_000));
         let mut releases = BTreeMap::<_, u64>::new();
         let mut admitted = BTreeMap::<_, u64>::new();
         for Admission { session, admitted_at, .. } in &self.admissions {
             if session.release_at > clk {
                 *releases.entry(session.release_at).or_default() += 1;
             }
-            if admitted_at.second() >= oldest {
-                *admitted.entry(admitted_at.second()).or_default() += 1;
+            if *admitted_at >= oldest {
+                *admitted.entry(*admitted_at).or_default() += 1;
             }
         }
         let mut called = BTreeMap::<_, u64>::new();
-        for (_, count, at) in self.called.iter().rev().take_while(|(.., at)| at.second() >= oldest) {
-            *called.entry(at.second()).or_default() += count;
+        for (_, count, at) in self.called.iter().rev().take_while(|(.., at)| *at >= oldest) {
+            *called.entry(*at).or_default() += count;
         }
         Snapshot {
             head: self.head.clone(),

@@ -1,8 +1,8 @@
 //! Visitors: what the page does, and what people do to it. They retry, hang up, come back with the same key, open a second tab,
 //! hide the tab, give up, cheat, or never return.
 
-use ropeline_queue::wire::{OpAnswer, Refusal};
 use ropeline_queue::place::State;
+use ropeline_queue::wire::{OpAnswer, Refusal};
 use ropeline_queue::{Number, Position, Seq, Subject};
 
 use crate::isolate::Told;

@@ -68,7 +68,9 @@ fn prune(value: &mut Value, golden: &Value) {
     let (Value::Object(fields), Value::Object(known)) = (value, golden) else { return };
     fields.retain(|name, _| known.contains_key(name));
     for (name, field) in fields {
-        if name != "numbering" && let Some(golden) = known.get(name) {
+        if name != "numbering"
+            && let Some(golden) = known.get(name)
+        {
             prune(field, golden);
         }
     }
@@ -96,7 +98,11 @@ mod tests {
         let (text, _) = GOLDEN.iter().find(|(_, of)| *of == kind).unwrap();
         let message: T = decode(text).unwrap();
         let old = encode(kind, Dialect::Golden, Dialect::Now, &message);
-        assert_eq!(decode::<Value>(&old).unwrap(), decode::<Value>(text).unwrap(), "what the old version sent comes back");
+        assert_eq!(
+            decode::<Value>(&old).unwrap(),
+            decode::<Value>(text).unwrap(),
+            "what the old version sent comes back"
+        );
         let later: T = decode(&encode(kind, Dialect::Later, Dialect::Now, &message)).unwrap();
         assert_eq!(serde_json::to_value(later).unwrap(), serde_json::to_value(message).unwrap());
     }

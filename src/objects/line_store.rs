@@ -386,8 +386,8 @@ impl SqlLine<'_> {
                 |at, count| (UnixMillis(at), count),
             )?,
             admitted: self
-                .per_second("SELECT admitted_at, 1 FROM admission ORDER BY seq DESC LIMIT ? OFFSET ?", head.clk)?,
-            called: self.per_second("SELECT at, count FROM called ORDER BY last DESC LIMIT ? OFFSET ?", head.clk)?,
+                .last_minute("SELECT admitted_at, 1 FROM admission ORDER BY seq DESC LIMIT ? OFFSET ?", head.clk)?,
+            called: self.last_minute("SELECT at, count FROM called ORDER BY last DESC LIMIT ? OFFSET ?", head.clk)?,
             marks: Progress::times(head.clk).map(|at| self.progress(&head, at)).collect::<Result<_, _>>()?,
             relay: self.relay()?,
             head,
@@ -454,31 +454,31 @@ impl SqlLine<'_> {
         Ok(lanes)
     }
 
-    /// (second, sum) over the 61 seconds up to `clk`, oldest first, from rows of (time, count), newest first.
-    fn per_second(&self, newest_first: &'static str, clk: UnixMillis) -> Result<Vec<(u64, u64)>, SqlError> {
+    /// (time, sum) over the 61 seconds up to `clk`, oldest first, from rows of (time, count), newest first.
+    fn last_minute(&self, newest_first: &'static str, clk: UnixMillis) -> Result<Vec<(UnixMillis, u64)>, SqlError> {
         const PAGE: u64 = 10_000;
-        let oldest = clk.second().saturating_sub(60);
-        let mut seconds: Vec<(u64, u64)> = Vec::new();
+        let oldest = UnixMillis(clk.get().saturating_sub(61_000));
+        let mut sums: Vec<(UnixMillis, u64)> = Vec::new();
         for page in 0.. {
             let window = [PAGE, page * PAGE].map(Bind::Integer);
-            let rows = pairs(run(self.0, newest_first, window)?, |at, count| (UnixMillis(at).second(), count))?;
+            let rows = pairs(run(self.0, newest_first, window)?, |at, count| (UnixMillis(at), count))?;
             let full = rows.len() as u64 == PAGE;
-            for (second, count) in rows {
-                if second < oldest {
-                    seconds.reverse();
-                    return Ok(seconds);
+            for (at, count) in rows {
+                if at < oldest {
+                    sums.reverse();
+                    return Ok(sums);
                 }
-                match seconds.last_mut() {
-                    Some((last, sum)) if *last == second => *sum += count,
-                    _ => seconds.push((second, count)),
+                match sums.last_mut() {
+                    Some((last, sum)) if *last == at => *sum += count,
+                    _ => sums.push((at, count)),
                 }
             }
             if !full {
                 break;
             }
         }
-        seconds.reverse();
-        Ok(seconds)
+        sums.reverse();
+        Ok(sums)
     }
 
     fn relay(&self) -> Result<RelayRow, SqlError> {

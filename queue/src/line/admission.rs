@@ -88,18 +88,18 @@ impl Line {
         }
         let settings = &self.configured.settings;
         let per_minute = self.per_minute();
-        let per_second = self.per_second();
         let unacked = self.head.seq.since(self.relay.acked);
         (settings.total_active_users.saturating_sub(self.sessions.used()))
             .min(per_minute.saturating_sub(self.admitted.total()))
-            .min(per_second.saturating_sub(self.admitted.this_second()))
+            .min(per_minute.div_ceil(20).saturating_sub(self.admitted.last(1)))
+            .min(self.per_five_seconds().saturating_sub(self.admitted.last(5)))
             .min(settings.max_unacked.saturating_sub(unacked))
     }
 
-    /// A fresh minute must not send everybody in its first second; and the flatter it is used, the less any five minutes depend
-    /// on where they begin (docs/architecture.md).
-    pub(super) fn per_second(&self) -> u64 {
-        self.per_minute().div_ceil(40).max(1)
+    /// A fresh minute must not send everybody in its first seconds; and the flatter it is used, the less any five minutes depend on
+    /// where they begin (docs/architecture.md). Half as fast again as on average, so that what is missed can be made up for.
+    pub(super) fn per_five_seconds(&self) -> u64 {
+        self.per_minute().div_ceil(8)
     }
 
     /// All claims are marked present first and then admitted in ascending position, each only while there is more room than

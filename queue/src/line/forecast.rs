@@ -53,7 +53,7 @@ impl Line {
             slots: settings.total_active_users as f64,
             used: self.sessions.used() as f64,
             per_minute: self.per_minute() as f64,
-            per_second: self.per_second() as f64,
+            per_second: self.per_five_seconds() as f64 / 5.0,
             room: self.room() as f64,
             leaving: self.admitted.leaving().collect(),
             releases: self.sessions.releases().map(|(at, count)| (at.second() - now.second(), count)).collect(),

@@ -128,8 +128,8 @@ impl Line {
             (0..count).for_each(|_| line.sessions.take(release_at));
         }
         for (window, counts) in [(&mut line.admitted, admitted), (&mut line.called, called)] {
-            for (second, count) in counts {
-                window.advance(second);
+            for (at, count) in counts {
+                window.advance(at);
                 window.add(count);
             }
         }
@@ -225,8 +225,8 @@ impl Line {
         let clk = self.head.clk.max(now);
         self.head.clk = clk;
         self.sessions.advance(clk);
-        self.admitted.advance(clk.second());
-        self.called.advance(clk.second());
+        self.admitted.advance(clk);
+        self.called.advance(clk);
         self.ready.advance(clk);
         self.controller.advance(clk);
     }

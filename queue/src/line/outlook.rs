@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn open(slots: f64, per_minute: f64) -> Situation {
-        let per_second = (per_minute / 40.0).ceil();
+        let per_second = (per_minute / 8.0).ceil() / 5.0;
         Situation { slots, per_minute, per_second, room: per_second, holds: 90, ..Situation::default() }
     }
 

@@ -323,10 +323,10 @@ pub struct Snapshot {
     pub gone: Vec<(Number, Number)>,
     /// (`release_at`, how many) of sessions with `release_at > head.clk`.
     pub releases: Vec<(UnixMillis, u64)>,
-    /// (second, how many) admitted in the 61 seconds up to `head.clk` at least, oldest first.
-    pub admitted: Vec<(u64, u64)>,
-    /// (second, how many) called in the same time, oldest first.
-    pub called: Vec<(u64, u64)>,
+    /// (when, how many) admitted in the 61 seconds up to `head.clk` at least, oldest first.
+    pub admitted: Vec<(UnixMillis, u64)>,
+    /// (when, how many) called in the same time, oldest first.
+    pub called: Vec<(UnixMillis, u64)>,
     /// How far the line had come at the [`Progress::times`]; its pace is measured from there.
     pub marks: Vec<Progress>,
     /// The relay's row.

@@ -1,25 +1,29 @@
-//! Counts per second of the last minute, exactly.
+//! Counts of the last minute, exactly.
 //!
-//! 61 buckets, `b − 60 … b`: any real 60 seconds lie within them, so a limit on their sum holds for every minute, wherever it
-//! begins. (A token bucket lets up to twice the limit through.)
+//! 601 buckets of a tenth of a second: any real 60 seconds lie within them, so a limit on their sum holds for every minute, wherever
+//! it begins. (A token bucket lets up to twice the limit through.) What is counted is free again after 60.1 seconds at the latest:
+//! with buckets of a second it was 61, and the difference was idle time in every minute.
 
 use std::collections::VecDeque;
 
-const BUCKETS_BEHIND: u64 = 60;
+use crate::types::UnixMillis;
 
-/// What was counted in the current second and the 60 before it.
+const BUCKET_MS: u64 = 100;
+const BUCKETS_BEHIND: u64 = 60_000 / BUCKET_MS;
+
+/// What was counted in the last 60 to 60.1 seconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// (second, count), oldest first; only seconds in which something was counted.
+    /// (bucket, count), oldest first; only buckets in which something was counted.
     buckets: VecDeque<(u64, u64)>,
     total: u64,
     now: u64,
 }
 
 impl Window {
-    /// Moves on to `second` and forgets what is too old. Never moves back.
-    pub fn advance(&mut self, second: u64) {
-        self.now = self.now.max(second);
+    /// Moves on to `clk` and forgets what is too old. Never moves back.
+    pub fn advance(&mut self, clk: UnixMillis) {
+        self.now = self.now.max(clk.get() / BUCKET_MS);
         while let Some(&(oldest, count)) = self.buckets.front() {
             if oldest + BUCKETS_BEHIND >= self.now {
                 break;
@@ -29,19 +33,19 @@ impl Window {
         }
     }
 
-    /// Counts `count` in the current second.
+    /// Counts `count` now.
     pub fn add(&mut self, count: u64) {
         if count == 0 {
             return;
         }
         self.total += count;
         match self.buckets.back_mut() {
-            Some((second, sum)) if *second == self.now => *sum += count,
+            Some((bucket, sum)) if *bucket == self.now => *sum += count,
             _ => self.buckets.push_back((self.now, count)),
         }
     }
 
-    /// The sum over all 61 buckets.
+    /// The sum over all buckets.
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.total
@@ -49,21 +53,23 @@ impl Window {
 
     /// (in how many seconds, how many) leave the window.
     pub fn leaving(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.buckets.iter().map(|(second, count)| (second + BUCKETS_BEHIND + 1 - self.now, *count))
+        let seconds = |bucket: u64| ((bucket + BUCKETS_BEHIND + 1 - self.now) * BUCKET_MS).div_ceil(1_000);
+        self.buckets.iter().map(move |(bucket, count)| (seconds(*bucket), *count))
     }
 
-    /// The count of the current second.
+    /// The sum over the last `seconds`, the current bucket among them.
     #[must_use]
-    pub fn this_second(&self) -> u64 {
-        self.buckets.back().filter(|(second, _)| *second == self.now).map_or(0, |(_, count)| *count)
+    pub fn last(&self, seconds: u64) -> u64 {
+        let buckets = seconds * 1_000 / BUCKET_MS;
+        self.buckets.iter().rev().take_while(|(bucket, _)| bucket + buckets > self.now).map(|(_, count)| count).sum()
     }
 
     /// What was counted, per minute, measured since the oldest bucket, over 5 seconds at least. `None`: nothing was.
     #[must_use]
     pub fn per_minute(&self) -> Option<u64> {
         let &(oldest, _) = self.buckets.front()?;
-        let seconds = (self.now - oldest + 1).clamp(5, 60);
-        Some((self.total * 60).div_ceil(seconds))
+        let milliseconds = ((self.now - oldest + 1) * BUCKET_MS).clamp(5_000, 60_000);
+        Some((self.total * 60_000).div_ceil(milliseconds))
     }
 }
 
@@ -71,29 +77,42 @@ impl Window {
 mod tests {
     use super::*;
 
+    fn at(window: &mut Window, millis: u64) -> u64 {
+        window.advance(UnixMillis(millis));
+        window.total()
+    }
+
     #[test]
     fn every_real_minute_lies_within_the_window() {
         let mut window = Window::default();
-        window.advance(100);
+        at(&mut window, 100_099);
         window.add(3);
-        window.advance(160);
-        assert_eq!(window.total(), 3, "second 100 may end within 60 seconds of the start of second 160");
+        assert_eq!(at(&mut window, 160_099), 3, "to the millisecond");
         window.add(2);
-        window.advance(161);
-        assert_eq!((window.total(), window.this_second()), (2, 0));
-        window.advance(159);
-        assert_eq!(window.total(), 2, "time does not run back");
-        window.advance(1_000);
-        assert_eq!((window.total(), window.per_minute()), (0, None));
+        assert_eq!(at(&mut window, 160_100), 2);
+        assert_eq!(at(&mut window, 159_000), 2, "time does not run back");
+        assert_eq!(at(&mut window, 1_000_000), 0);
+        assert_eq!(window.per_minute(), None);
+    }
+
+    #[test]
+    fn the_last_seconds_are_counted_apart() {
+        let mut window = Window::default();
+        for (millis, count) in [(10_000, 1), (15_000, 2), (19_950, 4)] {
+            at(&mut window, millis);
+            window.add(count);
+        }
+        at(&mut window, 20_000);
+        assert_eq!((window.last(1), window.last(5), window.last(10)), (4, 4, 6));
     }
 
     #[test]
     fn the_pace_is_measured_since_it_began() {
         let mut window = Window::default();
-        window.advance(10);
+        at(&mut window, 10_000);
         window.add(50);
-        assert_eq!(window.per_minute(), Some(600), "one second is too short to tell: five are assumed");
-        window.advance(39);
+        assert_eq!(window.per_minute(), Some(600), "one moment is too short to tell: five seconds are assumed");
+        at(&mut window, 39_900);
         window.add(50);
         assert_eq!(window.per_minute(), Some(200));
     }

@@ -97,19 +97,18 @@ impl Naive {
         self.log.iter().filter(|admitted| admitted.release_at > self.clk).count() as u64
     }
 
-    /// Admissions in the current second and the `behind` before it.
-    fn admitted_in(&self, behind: u64) -> u64 {
-        let from = (self.clk / 1_000).saturating_sub(behind);
-        self.log.iter().filter(|admitted| admitted.at / 1_000 >= from).count() as u64
+    /// Admissions in the last so many tenths of a second, the current one among them.
+    fn admitted_in(&self, tenths: u64) -> u64 {
+        self.log.iter().filter(|admitted| admitted.at / 100 + tenths > self.clk / 100).count() as u64
     }
 
     pub fn room(&self) -> u64 {
         let limits = &self.settings;
-        let second_cap = limits.new_users_per_minute.div_ceil(40).max(1);
         [
             limits.total_active_users.saturating_sub(self.live_sessions()),
-            limits.new_users_per_minute.saturating_sub(self.admitted_in(60)),
-            second_cap.saturating_sub(self.admitted_in(0)),
+            limits.new_users_per_minute.saturating_sub(self.admitted_in(601)),
+            limits.new_users_per_minute.div_ceil(20).saturating_sub(self.admitted_in(10)),
+            limits.new_users_per_minute.div_ceil(8).saturating_sub(self.admitted_in(50)),
             limits.max_unacked.saturating_sub(self.log.len() as u64 - self.acked),
         ]
         .into_iter()

@@ -130,7 +130,9 @@ impl Backwards {
         let Some(position) = self.position(number) else { return Ok(()) };
         let ahead = self.count_before(position.get());
         match self.before.insert(number, ahead) {
-            Some(before) if before < ahead => Err(format!("{before} were ahead of number {number} and now {ahead} are")),
+            Some(before) if before < ahead => {
+                Err(format!("{before} were ahead of number {number} and now {ahead} are"))
+            }
             _ => Ok(()),
         }
     }

@@ -26,13 +26,17 @@ fn hex(bytes: &[u8]) -> String {
 fn moves(rows: &LineRows, course: &Course) -> bool {
     let settings = &rows.configured.settings;
     let off = settings.queue_all || settings.suspended || settings.sold_out || course.pace == Some(0);
-    course.opened.is_some() && course.ended_at.is_none() && !off && settings.queueing_method != QueueingMethod::Passthrough
+    course.opened.is_some()
+        && course.ended_at.is_none()
+        && !off
+        && settings.queueing_method != QueueingMethod::Passthrough
 }
 
 /// Whether places may be given, by what is stored.
 fn gives(rows: &LineRows, course: &Course, clk: UnixMillis) -> bool {
     let settings = &rows.configured.settings;
-    let begun = course.opened.is_some() || settings.suspended || settings.prequeue_start_time.is_some_and(|at| at <= clk);
+    let begun =
+        course.opened.is_some() || settings.suspended || settings.prequeue_start_time.is_some_and(|at| at <= clk);
     begun && course.ended_at.is_none() && !settings.sold_out && settings.queueing_method != QueueingMethod::Reject
 }
 
@@ -102,7 +106,9 @@ impl Way {
     pub(super) fn is_committed(&self, rows: &LineRows, told: Option<&str>) -> Verdict {
         let expected = hex(&commitment(&demo(), &rows.course.seed.0));
         match told {
-            Some(told) if told != expected => Err(format!("a place comes with commitment {told} instead of {expected}")),
+            Some(told) if told != expected => {
+                Err(format!("a place comes with commitment {told} instead of {expected}"))
+            }
             None if rows.configured.settings.shuffle_at_event_start && rows.course.opened.is_none() => {
                 Err("a place before the draw comes without a commitment".to_owned())
             }

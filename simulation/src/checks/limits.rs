@@ -101,7 +101,9 @@ impl Limits {
                     let before = written.get(&session.seq).copied();
                     let before = before.or_else(|| rows.admission(session.seq).map(|it| it.session));
                     let Some(before) = before else { return Err(format!("a session of no admission: {session:?}")) };
-                    if session.session_expires_at < before.session_expires_at || (before.over.is_some() && before.over != session.over) {
+                    if session.session_expires_at < before.session_expires_at
+                        || (before.over.is_some() && before.over != session.over)
+                    {
                         return Err(format!("a session is cut short or revived: {session:?} after {before:?}"));
                     }
                     self.check_release(session)?;

@@ -218,11 +218,15 @@ impl World {
     fn who_waits(&self) -> String {
         let rows = &self.line.disk.rows;
         let clk = self.line_clock();
-        let waiting = self.visitors.iter().enumerate().filter(|(_, visitor)| visitor.wants).take(5).map(|(index, visitor)| {
-            let tab = &visitor.tabs[0];
-            let over = tab.number.map(|number| rows.is_over(number, clk));
-            format!("visitor {index} (hidden {}, number {:?}, over {over:?}, next {:?})", visitor.habits.hidden, tab.number, tab.next)
-        });
+        let waiting =
+            self.visitors.iter().enumerate().filter(|(_, visitor)| visitor.wants).take(5).map(|(index, visitor)| {
+                let tab = &visitor.tabs[0];
+                let over = tab.number.map(|number| rows.is_over(number, clk));
+                format!(
+                    "visitor {index} (hidden {}, number {:?}, over {over:?}, next {:?})",
+                    visitor.habits.hidden, tab.number, tab.next
+                )
+            });
         format!(
             "no rest: {} still wait: {}; frontier {}, last number {}, seq {}, acked {}",
             self.unfinished(),
@@ -272,7 +276,8 @@ impl World {
                 }
             }
             Outcome::Asked { asked, answer: Some(answer) } => {
-                let (Request::Claim { sub, number } | Request::Renew { sub, number } | Request::Leave { sub, number }) = asked
+                let (Request::Claim { sub, number } | Request::Renew { sub, number } | Request::Leave { sub, number }) =
+                    asked
                 else {
                     return;
                 };
@@ -340,7 +345,8 @@ impl World {
             if let Some(told) = told.filter(|_| self.checks.places.lane_of(index) == Some(lane))
                 && by_sub(&visitor.sub).is_none_or(|number| number < told)
             {
-                let text = format!("visitor {index} was told number {told}, and lane {lane} has {:?}", by_sub(&visitor.sub));
+                let text =
+                    format!("visitor {index} was told number {told}, and lane {lane} has {:?}", by_sub(&visitor.sub));
                 self.checks.fail(Promise::Durable, text);
                 return;
             }

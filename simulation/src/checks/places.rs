@@ -17,7 +17,12 @@ pub(crate) struct Places {
 
 impl Places {
     pub(super) fn new(visitors: usize) -> Self {
-        Self { owners: BTreeMap::new(), told: vec![None; visitors], stored: vec![None; visitors], lanes: vec![None; visitors] }
+        Self {
+            owners: BTreeMap::new(),
+            told: vec![None; visitors],
+            stored: vec![None; visitors],
+            lanes: vec![None; visitors],
+        }
     }
 
     pub(super) fn owner(&self, number: Number) -> Option<usize> {

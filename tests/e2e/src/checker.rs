@@ -1,7 +1,7 @@
 //! Rebuilds limits and order from the trace, by the rules of the protocol and without the product's code.
 //!
-//! At every admission: `live sessions < total_active_users`; `admissions in 61 buckets of a second < new_users_per_minute`;
-//! `admissions in this second < max(1, ceil(new_users_per_minute / 40))`; and there was more room than present smaller positions.
+//! At every admission: `live sessions < total_active_users`; admissions in 601 tenths of a second `< new_users_per_minute` (R), in the
+//! last second `< ceil(R / 20)`, in the last five `< ceil(R / 8)`; and there was more room than present smaller positions.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ struct State {
     /// number → seq.
     seq_of: BTreeMap<u64, u64>,
     /// Seconds of admissions.
-    seconds: Vec<u64>,
+    tenths: Vec<u64>,
     /// number → when it asked last.
     ready: BTreeMap<u64, u64>,
     admitted: Vec<Admitted>,
@@ -115,15 +115,22 @@ impl State {
         }
         assert_eq!(seq, self.admitted.len() as u64 + 1, "seq is dense and in order");
         assert_eq!(expires, clk + limits.session_duration_seconds * 1_000, "the session of {seq}");
-        let second = clk / 1_000;
+        let per_minute = limits.new_users_per_minute;
+        let tenth = clk / 100;
         let used = self.live(clk);
-        let in_window = self.seconds.iter().filter(|at| **at + 60 >= second).count() as u64;
-        let in_second = self.seconds.iter().filter(|at| **at == second).count() as u64;
-        let cap = limits.new_users_per_minute.div_ceil(40).max(1);
+        let within = |tenths: u64| self.tenths.iter().filter(|at| **at + tenths > tenth).count() as u64;
+        let caps = [
+            ("minute", 601, per_minute),
+            ("second", 10, per_minute.div_ceil(20)),
+            ("five seconds", 50, per_minute.div_ceil(8)),
+        ];
         assert!(used < limits.total_active_users, "seq {seq}: {used} live sessions before it");
-        assert!(in_window < limits.new_users_per_minute, "seq {seq}: {in_window} admissions in a minute before it");
-        assert!(in_second < cap, "seq {seq}: {in_second} admissions in this second before it");
-        let room = (limits.total_active_users - used).min(limits.new_users_per_minute - in_window).min(cap - in_second);
+        let mut room = limits.total_active_users - used;
+        for (what, tenths, cap) in caps {
+            let before = within(tenths);
+            assert!(before < cap, "seq {seq}: {before} admissions in a {what} before it");
+            room = room.min(cap - before);
+        }
         let smaller_present = self.ready.range(..number).count() as u64;
         assert!(
             room > smaller_present,
@@ -132,7 +139,7 @@ impl State {
         );
         self.ready.remove(&number);
         self.release.insert(seq, expires + LEEWAY_MS);
-        self.seconds.push(second);
+        self.tenths.push(tenth);
         self.admitted.push(Admitted { seq, number, clk, live: used + 1, smaller_present });
     }
 }
@@ -144,7 +151,7 @@ mod tests {
     use super::*;
     use crate::trace::{Answered, Exchange};
 
-    const LIMITS: Limits = Limits { total_active_users: 2, new_users_per_minute: 80, session_duration_seconds: 10 };
+    const LIMITS: Limits = Limits { total_active_users: 2, new_users_per_minute: 40, session_duration_seconds: 10 };
 
     fn claims(clk: u64, active: u64, claims: &[(u64, Option<u64>)]) -> Exchange {
         let ops = claims.iter().map(|(number, seq)| Answered {
@@ -175,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "in this second before it")]
+    #[should_panic(expected = "in a second before it")]
     fn a_minute_in_one_second_is_found() {
         let limits = Limits { total_active_users: 9, ..LIMITS };
         let _ =
