@@ -203,7 +203,7 @@ impl World {
         }
         let verdict = bounds::line(&self.line.disk.rows);
         self.checks.judge(Promise::Bounds, verdict);
-        if self.is_full_shape() {
+        if self.is_full_shape() && self.checks.rest.is_new_second(self.now) {
             let clk = self.line_clock().get();
             let (used, last_minute) = (self.checks.limits.used_at(clk), self.checks.limits.last_minute_at(clk));
             let admitted = self.line.disk.rows.head.seq.get();
