@@ -19,6 +19,7 @@ pub(crate) struct Told {
 }
 
 /// What a line's shell writes.
+#[allow(clippy::large_enum_variant, reason = "nearly all of them are the large one")]
 #[derive(Clone, Debug)]
 pub(crate) enum LineChange {
     Engine(Change),

@@ -12,7 +12,8 @@
 //!   them together.
 //! * [`http`] is a small HTTP/1.1 client, used by [`api`] (the calls we make
 //!   to Ropeline), by [`crowd`] (simulated visitors) and by [`mod@bench`].
-//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`] and [`soak`] are the commands that are more than a call.
+//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`], [`simulate`] and [`soak`] are the commands that are more than a
+//!   call.
 
 pub mod api;
 pub mod bench;
@@ -25,6 +26,7 @@ pub mod keys;
 pub mod paths;
 pub mod process;
 pub mod services;
+pub mod simulate;
 pub mod soak;
 pub mod stack;
 pub mod test;

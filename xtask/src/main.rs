@@ -33,6 +33,8 @@ enum Command {
     Bill(xtask::bench::bill::Options),
     /// Play simulated sales and hold the estimates of waiting times to the waits
     Calibrate(xtask::calibrate::Options),
+    /// Simulate whole systems from seeds and check every promise after every step
+    Simulate(xtask::simulate::Options),
     /// Print fresh secrets for a deployment (wrangler secret put)
     Keys,
     /// Generate load; `bench` runs it in a process of its own
@@ -67,6 +69,7 @@ fn run(ui: &Ui) -> Result<()> {
         Command::Soak(options) => xtask::soak::run(ui, &options),
         Command::Bill(options) => xtask::bench::bill::run(ui, &options),
         Command::Calibrate(options) => xtask::calibrate::run(ui, &options),
+        Command::Simulate(options) => xtask::simulate::run(&options),
         Command::Keys => xtask::keys::print(),
         Command::Load(options) => xtask::bench::load::run(&options),
     }

@@ -39,7 +39,8 @@ pub struct Options {
 /// When a promise was broken; how to run that seed again has been printed.
 pub fn run(options: &Options) -> Result<()> {
     process::stop_children_on_signals()?;
-    let mut arguments = vec!["--seeds".to_owned(), options.seeds.to_string(), "--from".to_owned(), options.from.to_string()];
+    let mut arguments =
+        vec!["--seeds".to_owned(), options.seeds.to_string(), "--from".to_owned(), options.from.to_string()];
     if let Some(seed) = options.seed {
         arguments = vec!["--seed".to_owned(), seed.to_string()];
     }

@@ -42,6 +42,8 @@ pub enum Part {
     Lint,
     /// Unit, property and documentation tests, native
     Unit,
+    /// Whole systems from 10,000 seeds
+    Simulate,
     /// Tests in WebAssembly, under Node
     Wasm,
     /// The real runtime and a real broker
@@ -56,13 +58,14 @@ struct Step {
 }
 
 /// In this order: what fails fast comes first.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "fmt", part: Part::Lint, run: fmt },
     Step { name: "clippy, native", part: Part::Lint, run: clippy_native },
     Step { name: "clippy, wasm32", part: Part::Lint, run: clippy_wasm },
     Step { name: "docs", part: Part::Lint, run: docs },
     Step { name: "cargo deny", part: Part::Lint, run: deny },
     Step { name: "unit and documentation tests", part: Part::Unit, run: unit },
+    Step { name: "simulation, 10,000 seeds", part: Part::Simulate, run: simulate },
     Step { name: "wasm tests", part: Part::Wasm, run: wasm },
     Step { name: "build of the Worker", part: Part::Lint, run: build },
     Step { name: "wrangler deploy --dry-run", part: Part::Lint, run: dry_run },
@@ -142,6 +145,11 @@ fn deny(ui: &Ui) -> Result<Count> {
 
 fn unit(_: &Ui) -> Result<Count> {
     tests("cargo test", cargo(&["test", "--quiet", "--workspace", "--exclude", "ropeline-e2e", "--no-fail-fast"]))
+}
+
+fn simulate(_: &Ui) -> Result<Count> {
+    crate::simulate::test()?;
+    Ok(Count { passed: 1, failed: 0 })
 }
 
 fn wasm(ui: &Ui) -> Result<Count> {

@@ -76,10 +76,12 @@ impl Way {
                 Change::Called { .. } | Change::Admit(_) if !moves(rows, &course) => {
                     return Err(format!("somebody is called or let in, but {course:?} and {settings:?}"));
                 }
-                Change::Lane(lane, row) if rows.lanes.get(lane) != Some(row) => {
-                    if matches!(row.outcome, Some(Outcome::Range { .. })) && !gives(rows, &course, clk) {
-                        return Err(format!("places are given, but {course:?} and {settings:?}"));
-                    }
+                Change::Lane(lane, row)
+                    if rows.lanes.get(lane) != Some(row)
+                        && matches!(row.outcome, Some(Outcome::Range { .. }))
+                        && !gives(rows, &course, clk) =>
+                {
+                    return Err(format!("places are given, but {course:?} and {settings:?}"));
                 }
                 _ => {}
             }
