@@ -38,6 +38,14 @@ impl Limits {
         self.admitted.iter().rev().take_while(|at| **at + 60_000 >= clk).count() as u64
     }
 
+    /// How many more may be let in, by slots and minute.
+    pub(super) fn left(&self, rows: &LineRows) -> u64 {
+        let settings = &rows.configured.settings;
+        let per_minute = settings.new_users_per_minute.min(rows.course.pace.unwrap_or(u64::MAX));
+        let slots = settings.total_active_users.saturating_sub(self.used);
+        slots.min(per_minute.saturating_sub(self.admitted.len() as u64))
+    }
+
     fn advance(&mut self, clk: u64) {
         while let Some(entry) = self.live.first_entry()
             && *entry.key() <= clk

@@ -11,12 +11,13 @@ mod order;
 mod places;
 mod rest;
 mod session;
+mod turn;
 
 use std::collections::BTreeMap;
 
 use ropeline_queue::lane::{Abort, LaneChange};
 use ropeline_queue::line::Change;
-use ropeline_queue::wire::{Board, Exchange, ExchangeReply, OpAnswer};
+use ropeline_queue::wire::{Board, Exchange, ExchangeReply, Op, OpAnswer};
 use ropeline_queue::{Number, Subject};
 
 use crate::message::{CallId, Entered, Outcome, Request};
@@ -31,6 +32,8 @@ pub(crate) enum Promise {
     Order,
     /// 2. Never backwards.
     Backwards,
+    /// The smallest who is present is next.
+    Turn,
     /// 3. Same visitor, same place.
     Places,
     /// 4. Exact limits, fully used.
@@ -67,6 +70,7 @@ pub(crate) struct Checks {
     pub(crate) order: order::Order,
     pub(crate) backwards: backwards::Backwards,
     course: course::Way,
+    turn: turn::Turn,
     pub(crate) places: places::Places,
     pub(crate) limits: limits::Limits,
     pub(crate) durable: durable::Durable,
@@ -83,6 +87,7 @@ impl Checks {
             order: order::Order::new(visitors),
             backwards: backwards::Backwards::default(),
             course: course::Way::default(),
+            turn: turn::Turn::default(),
             places: places::Places::new(visitors),
             limits: limits::Limits::default(),
             durable: durable::Durable::default(),
@@ -123,6 +128,13 @@ impl Checks {
 
     pub(crate) fn exchange_answered(&mut self, exchange: &Exchange, reply: &ExchangeReply, rows: &LineRows) {
         self.judge(Promise::Bounds, bounds::reply(exchange, reply, rows));
+        for (op, answer) in exchange.ops.iter().zip(&reply.ops) {
+            if let (Op::Claim { number, .. }, OpAnswer::Called) = (op, answer)
+                && let Some(position) = self.backwards.position(*number)
+            {
+                self.turn.asked(position, reply.board.updated_at.get());
+            }
+        }
     }
 
     /// A live lane never hears that it is a zombie, and line and lane never disagree.
@@ -150,6 +162,9 @@ impl Checks {
         self.judge(Promise::Backwards, verdict);
         let verdict = self.limits.line_writes(rows, &changes);
         self.judge(Promise::Limits, verdict);
+        let left = self.limits.left(rows);
+        let verdict = self.turn.line_writes(&changes, left, |number| self.backwards.position(number));
+        self.judge(Promise::Turn, verdict);
         let verdict = self.session.line_writes(
             rows,
             &changes,
@@ -167,6 +182,7 @@ impl Checks {
     /// What the books took for written may be lost.
     pub(crate) fn line_crashed(&mut self, rows: &LineRows, lost: bool) {
         if lost {
+            self.turn.forget();
             self.limits.rebuild(rows);
             self.order_changed(rows);
         }
