@@ -448,6 +448,13 @@ impl World {
         self.lanes[lane].life += 1;
         self.note(|| format!("lane {lane} crashes{}", if lost { " and loses writes" } else { "" }));
         let waiters = std::mem::take(&mut self.lanes[lane].waiters);
+        let flying = self.lanes[lane].flying.take();
+        if let Some((call, exchange)) = flying.filter(|_| self.random.chance(400)) {
+            // What it was saying when it died is heard only after the next instance has spoken.
+            let body = encode(Kind::Exchange, self.plan.lanes_speak, self.plan.line_speaks, &exchange);
+            let after = self.random.below(self.plan.weather.latest + 1);
+            self.schedule_in(after, Event::Deliver { call, to: To::Line, request: Request::Exchange(body) });
+        }
         self.lane_forgets(lane);
         self.check_lane_crashed(lane);
         for waiting in waiters.into_values() {
