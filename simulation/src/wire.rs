@@ -98,11 +98,14 @@ mod tests {
         let (text, _) = GOLDEN.iter().find(|(_, of)| *of == kind).unwrap();
         let message: T = decode(text).unwrap();
         let old = encode(kind, Dialect::Golden, Dialect::Now, &message);
-        assert_eq!(
-            decode::<Value>(&old).unwrap(),
-            decode::<Value>(text).unwrap(),
-            "what the old version sent comes back"
-        );
+        // The first version has a default for what is no longer said.
+        let mut expected: Value = decode(text).unwrap();
+        for board in ["/board", ""] {
+            if let Some(Value::Object(fields)) = expected.pointer_mut(board) {
+                fields.remove("free_per_minute");
+            }
+        }
+        assert_eq!(decode::<Value>(&old).unwrap(), expected, "what the old version sent comes back");
         let later: T = decode(&encode(kind, Dialect::Later, Dialect::Now, &message)).unwrap();
         assert_eq!(serde_json::to_value(later).unwrap(), serde_json::to_value(message).unwrap());
     }
