@@ -44,7 +44,7 @@ struct State {
     release: BTreeMap<u64, u64>,
     /// number → seq.
     seq_of: BTreeMap<u64, u64>,
-    /// Seconds of admissions.
+    /// When admissions were, in tenths of a second.
     tenths: Vec<u64>,
     /// number → when it asked last.
     ready: BTreeMap<u64, u64>,
