@@ -6,7 +6,7 @@
 //!
 //! A call is most of what an `enter` costs, so it goes as directly as the runtime allows: namespaces and ids are kept by the isolate,
 //! a short command travels in the address and a short answer in the status text ([`super::reply`]), which saves a stream and a
-//! promise on each side.
+//! promise on each side; and one promise with one text is all that crosses over to the runtime (`ask.js`).
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,19 +14,17 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures_util::future::{Either, select};
 use ropeline_queue::LaneId;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use worker::js_sys::{JsString, Object, Reflect};
-use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::Env;
+use worker::js_sys::{Date, Object, Promise, Reflect};
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen::{self, JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
-use worker::web_sys::{Request, RequestInit, Response};
 use worker::worker_sys::types::{DurableObject, DurableObjectId, DurableObjectNamespace};
-use worker::{Delay, Env};
 
 use super::command::Command;
-use super::reply::ANSWER;
 
 /// How long a Worker waits for an object.
 pub const CALL_BOUND: Duration = Duration::from_secs(10);
@@ -147,28 +145,27 @@ fn read<A: DeserializeOwned>(text: &str) -> Result<A, CallError> {
     crate::json::read(text).map_err(unreadable)
 }
 
-/// The answer's text, or the bound. Of no type, so that all commands and answers share one copy of it in the module.
+#[wasm_bindgen(module = "/src/objects/ask.js")]
+extern "C" {
+    /// Status (three digits) and answer as one text; undefined when there is none within `ms`.
+    #[wasm_bindgen(js_name = ask)]
+    fn ask_object(stub: &DurableObject, address: &str, body: Option<&str>, ms: f64) -> Promise;
+}
+
+/// The answer's text. Of no type, so that all commands and answers share one copy of it in the module.
 async fn ask(
     env: &Env,
     to: Address<'_>,
     message: Message,
     bound: Duration,
-    retries: usize,
+    mut retries: usize,
 ) -> Result<String, CallError> {
-    let work = std::pin::pin!(attempts(env, to, &message, retries));
-    match select(work, Delay::from(bound)).await {
-        Either::Left((done, _)) => done,
-        Either::Right(_) => Err(CallError::Unavailable(format!("no answer within {} s", bound.as_secs()))),
-    }
-}
-
-async fn attempts(env: &Env, to: Address<'_>, message: &Message, mut retries: usize) -> Result<String, CallError> {
-    loop {
-        match message.send(env, to).await {
-            Ok((200, text)) => return Ok(text),
-            Ok((404, _)) => return Err(CallError::Absent),
-            Ok((503, _)) => return Err(CallError::Overloaded),
-            Ok((status, text)) => return Err(CallError::Unavailable(format!("{status}: {text}"))),
+    let late = || CallError::Unavailable(format!("no answer within {} s", bound.as_secs()));
+    let began = Date::now();
+    let mut left = bound.as_secs_f64() * 1_000.0;
+    while left > 0.0 {
+        match message.send(env, to, left).await {
+            Ok(answer) => return settle(&answer.ok_or_else(late)?),
             Err(error) => {
                 let flag = |name: &str| Reflect::get(&error, &name.into()).is_ok_and(|value| value.is_truthy());
                 if flag("overloaded") {
@@ -178,8 +175,21 @@ async fn attempts(env: &Env, to: Address<'_>, message: &Message, mut retries: us
                     return Err(CallError::Unavailable(format!("{error:?}")));
                 }
                 retries -= 1;
+                left = bound.as_secs_f64() * 1_000.0 - (Date::now() - began);
             }
         }
+    }
+    Err(late())
+}
+
+/// What status and answer mean.
+fn settle(answer: &str) -> Result<String, CallError> {
+    let (status, text) = answer.split_at_checked(3).unwrap_or(("", answer));
+    match status {
+        "200" => Ok(text.to_owned()),
+        "404" => Err(CallError::Absent),
+        "503" => Err(CallError::Overloaded),
+        _ => Err(CallError::Unavailable(format!("{status}: {text}"))),
     }
 }
 
@@ -200,22 +210,12 @@ impl Message {
         Ok(Self::Url(format!("http://object/?{}", URL_SAFE_NO_PAD.encode(json))))
     }
 
-    async fn send(&self, env: &Env, to: Address<'_>) -> Result<(u16, String), JsValue> {
+    async fn send(&self, env: &Env, to: Address<'_>, ms: f64) -> Result<Option<String>, JsValue> {
         let stub = BINDINGS.with_borrow_mut(|bindings| bindings.stub(env, to))?;
-        let promise = match self {
-            Self::Url(url) => stub.fetch_with_str(url)?,
-            Self::Body(body) => {
-                let init = RequestInit::new();
-                init.set_method("POST");
-                init.set_body(&JsValue::from(body));
-                stub.fetch_with_request(&Request::new_with_str_and_init("http://object/", &init)?)?
-            }
+        let answer = match self {
+            Self::Url(url) => ask_object(&stub, url, None, ms),
+            Self::Body(body) => ask_object(&stub, "http://object/", Some(body), ms),
         };
-        let response: Response = JsFuture::from(promise).await?.unchecked_into();
-        if let Some(answer) = response.status_text().strip_prefix(ANSWER) {
-            return Ok((response.status(), answer.to_owned()));
-        }
-        let text = JsFuture::from(response.text()?).await?;
-        Ok((response.status(), text.dyn_into::<JsString>().map(String::from)?))
+        Ok(JsFuture::from(answer).await?.as_string())
     }
 }
