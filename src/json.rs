@@ -214,3 +214,44 @@ impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Object<V> {
         deserializer.deserialize_map(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+    use serde_json::value::RawValue;
+
+    use super::read;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Said {
+        Nothing,
+        Number(u64),
+        Place { number: u64, note: Option<String> },
+        All(Vec<Said>),
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Raw {
+        entries: Vec<Box<RawValue>>,
+        #[serde(default)]
+        share: f64,
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let place = |note: Option<&str>| Said::Place { number: 7, note: note.map(str::to_owned) };
+        let all = Said::All(vec![Said::Nothing, Said::Number(u64::MAX), place(None), place(Some("a \"b\" ü"))]);
+        assert_eq!(read::<Said>(&serde_json::to_string(&all).unwrap()).unwrap(), all);
+        let raw: Raw = read(r#"{"later": [1], "entries": [{"b": 1,"a": 2}, 3], "share": 0.5}"#).unwrap();
+        assert_eq!(raw.entries.iter().map(|entry| entry.get()).collect::<Vec<_>>(), [r#"{"b": 1,"a": 2}"#, "3"]);
+        assert!((raw.share - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_struct_is_an_object_and_nothing_follows_it() {
+        for bad in [r#"{"place":[7,null]}"#, r#"{"place":{"number":7}} x"#, r#"{"place":{}}"#, r#"{"other":{}}"#, ""] {
+            assert!(read::<Said>(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -100,7 +100,12 @@ impl<'a> Yard<'a> {
         self.runtime.block_on(async {
             let mut api = Api::new(&product.authority(), &self.keys.admin);
             for event in ["enter", "claim", "visit", "long", "rush", "status"] {
-                let most = if event == "status" { 1 } else { 1_000_000 };
+                // Who polls waits; a burst meets limits such as those of a shop.
+                let most = match event {
+                    "status" => 1,
+                    "rush" => 600,
+                    _ => 1_000_000,
+                };
                 let mut settings = json!({"total_active_users": most, "new_users_per_minute": most});
                 if one_lane && event != "rush" {
                     settings["lanes"] = json!(1);
