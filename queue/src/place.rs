@@ -62,6 +62,16 @@ pub fn position(shuffle: Option<&Shuffle>, event: &EventId, number: Number) -> O
     Draw::new(event, &seed, count).ok().map(|draw| draw.position(number))
 }
 
+/// Whether no queue is in force, so that everybody passes: never before the opening, and never where new visitors are turned away.
+#[must_use]
+pub fn passes(board: &Board) -> bool {
+    match board.phase {
+        Phase::Suspended => board.queueing_method != QueueingMethod::Reject,
+        Phase::Open => board.queueing_method == QueueingMethod::Passthrough,
+        _ => false,
+    }
+}
+
 /// The answer about one visitor's place: *place* of the HTTP contract.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Place<'a> {
@@ -150,12 +160,9 @@ impl<'a> Place<'a> {
     fn by_phase(&self, board: &Board) -> State {
         match board.phase {
             Phase::Ended => State::Ended,
-            Phase::Suspended => State::Passthrough,
-            _ if board.queueing_method == QueueingMethod::Passthrough && board.phase != Phase::SoldOut => {
-                State::Passthrough
-            }
             Phase::Scheduled | Phase::Prequeue => State::Prequeue,
-            Phase::Open | Phase::SoldOut => match self.position {
+            _ if passes(board) => State::Passthrough,
+            Phase::Open | Phase::Suspended | Phase::SoldOut => match self.position {
                 Some(position) if position.get() <= self.frontier => State::Called,
                 _ => State::Waiting,
             },
@@ -250,6 +257,24 @@ mod tests {
             let event = EventId::parse("demo").unwrap();
             let place = Place::on(&board, &event, &seat(100, 0), UnixMillis(0), jitter);
             assert_eq!(place.poll_after_seconds, expect);
+        }
+    }
+
+    #[test]
+    fn everybody_passes_only_where_no_queue_is_in_force() {
+        for (phase, method, passes) in [
+            (Phase::Suspended, QueueingMethod::Fifo, true),
+            (Phase::Suspended, QueueingMethod::Reject, false),
+            (Phase::Open, QueueingMethod::Passthrough, true),
+            (Phase::Open, QueueingMethod::Fifo, false),
+            (Phase::Scheduled, QueueingMethod::Passthrough, false),
+            (Phase::Prequeue, QueueingMethod::Passthrough, false),
+            (Phase::SoldOut, QueueingMethod::Passthrough, false),
+            (Phase::Ended, QueueingMethod::Passthrough, false),
+        ] {
+            let board = Board { phase, queueing_method: method, ..Board::default() };
+            assert_eq!(super::passes(&board), passes, "{phase:?} {method:?}");
+            assert_eq!(place(&board, 1, 0).0 == State::Passthrough, passes, "{phase:?} {method:?}");
         }
     }
 

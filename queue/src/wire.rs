@@ -300,6 +300,9 @@ impl Board {
 /// Counts for dashboards. `entered = voided + left + waiting + called + admitted`, `admitted = active + ended`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
+    /// How far the event has come.
+    #[serde(default)]
+    pub phase: Phase,
     /// Numbers given.
     pub entered: u64,
     /// Living places beyond the frontier.

@@ -183,6 +183,7 @@ impl Line {
         self.catch_up(now);
         let admitted = self.head.seq.get();
         Stats {
+            phase: self.phase(),
             entered: self.head.last_number.get(),
             waiting: self.waiting(),
             called: self.called(),
