@@ -2,6 +2,7 @@
 //!
 //! Several secrets per role, so that they can be rotated. Every secret given is compared with all hashes in constant time.
 
+use ropeline_queue::hex;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -50,6 +51,25 @@ struct Lists {
     metrics: Vec<String>,
 }
 
+impl Role {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Origin => "origin",
+            Self::Relay => "relay",
+            Self::Metrics => "metrics",
+        }
+    }
+
+    /// Whose key did something, for the audit: role and the first 8 hexadecimal digits of the secret's SHA-256.
+    #[must_use]
+    pub fn signature(self, secret: &str) -> String {
+        let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        let [a, b, c, d, ..] = digest;
+        format!("{}:{}", self.as_str(), hex::encode(&[a, b, c, d]))
+    }
+}
+
 impl Keyring {
     /// Reads `{"admin": ["<SHA-256 in hex>", …], "origin": […], "relay": […], "metrics": […]}`.
     ///
@@ -66,7 +86,7 @@ impl Keyring {
             (Role::Metrics, "metrics", lists.metrics),
         ] {
             for text in list {
-                hashes.push((role, hex(&text).ok_or(KeyringError::NoHash { role: name })?));
+                hashes.push((role, read(&text).ok_or(KeyringError::NoHash { role: name })?));
             }
         }
         Ok(Self(hashes))
@@ -86,15 +106,8 @@ impl Keyring {
     }
 }
 
-fn hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
+fn read(text: &str) -> Option<[u8; 32]> {
+    hex::decode(&text.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -120,6 +133,14 @@ mod tests {
         assert_eq!(keyring.check("drain", Role::Relay), (true, true));
         assert_eq!(keyring.check("guess", Role::Relay), (false, false));
         assert_eq!(keyring.check("", Role::Metrics), (false, false));
+    }
+
+    #[test]
+    fn an_audit_tells_keys_apart_and_shows_none() {
+        let signature = Role::Admin.signature("old");
+        assert_eq!(signature, format!("admin:{}", &sha256_hex("old")[..8]));
+        assert_ne!(signature, Role::Admin.signature("new"));
+        assert_eq!(&Role::Origin.signature("old")[..7], "origin:");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Tickets and passes as this deployment makes them.
 
 use ropeline_queue::{Number, Seq, Subject, UnixMillis};
-use ropeline_ticket::claims::{PASS_TYP, PassClaims, TICKET_TYP, TicketClaims, pass_jti};
+use ropeline_ticket::claims::{AdmittedBy, PASS_TYP, PassClaims, TICKET_TYP, TicketClaims, pass_jti, passthrough_jti};
 
 use crate::deployment::Deployment;
 use crate::directory::Event;
@@ -83,18 +83,41 @@ pub async fn pass(
 ) -> Result<Token, Problem> {
     // Rounded down: the slot is kept 30 s beyond the session's end, so also beyond what a verifier's leeway gives.
     let exp = session_expires_at.second();
+    let jti = pass_jti(event.id.as_str(), seq.get());
     let claims = PassClaims {
-        iss: deployment.issuer.clone(),
-        aud: event.settings.audience.clone(),
-        sub: sub.to_string(),
-        evt: event.id.to_string(),
         num: Some(number.get()),
         seq: Some(seq.get()),
+        ..blank(deployment, event, sub.to_string(), exp, jti)
+    };
+    sign(deployment, &claims).await
+}
+
+/// A pass for somebody who needs no place, for as long as a session would last.
+pub async fn passthrough(deployment: &Deployment, event: &Event, sub: String) -> Result<Token, Problem> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(Problem::internal)?;
+    let exp = now_seconds() + event.settings.session_duration_seconds;
+    let blank = blank(deployment, event, sub, exp, passthrough_jti(&random));
+    sign(deployment, &PassClaims { adm: Some(AdmittedBy::Passthrough), ..blank }).await
+}
+
+fn blank(deployment: &Deployment, event: &Event, sub: String, exp: u64, jti: String) -> PassClaims {
+    PassClaims {
+        iss: deployment.issuer.clone(),
+        aud: event.settings.audience.clone(),
+        sub,
+        evt: event.id.to_string(),
+        num: None,
+        seq: None,
         adm: None,
         iat: now_seconds().min(exp),
         exp,
-        jti: pass_jti(event.id.as_str(), seq.get()),
-    };
-    let text = deployment.keys.sign(PASS_TYP, &claims).await.map_err(Problem::internal)?;
+        jti,
+    }
+}
+
+async fn sign(deployment: &Deployment, claims: &PassClaims) -> Result<Token, Problem> {
+    let exp = claims.exp;
+    let text = deployment.keys.sign(PASS_TYP, claims).await.map_err(Problem::internal)?;
     Ok(Token { text, exp })
 }

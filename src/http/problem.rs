@@ -129,6 +129,8 @@ pub struct Parts {
     pub retry_after: Option<u64>,
     /// The methods of the route, for 405.
     pub allow: Option<&'static str>,
+    /// When the event opens, for those who come before.
+    pub event_start_time: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -139,6 +141,8 @@ struct Body<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_start_time: Option<&'a str>,
 }
 
 impl Deref for Problem {
@@ -157,14 +161,12 @@ impl Problem {
 
     #[inline(never)]
     fn of(slug: Slug, detail: Cow<'static, str>) -> Self {
-        Self(Box::new(Parts { slug, detail, field: None, retry_after: None, allow: None }))
+        Self(Box::new(Parts { slug, detail, field: None, retry_after: None, allow: None, event_start_time: None }))
     }
 
     /// A problem with one field of the request.
     pub fn field(slug: Slug, field: &str, detail: impl Into<Cow<'static, str>>) -> Self {
-        let mut problem = Self::new(slug, detail);
-        problem.0.field = Some(field.to_owned());
-        problem
+        Self::new(slug, detail).of_field(field)
     }
 
     /// A problem that will pass.
@@ -179,6 +181,18 @@ impl Problem {
         let mut problem = Self::new(Slug::MethodNotAllowed, format!("use {allow}"));
         problem.0.allow = Some(allow);
         problem
+    }
+
+    /// The same, of this field.
+    pub fn of_field(mut self, field: &str) -> Self {
+        self.0.field = Some(field.to_owned());
+        self
+    }
+
+    /// The same, with the time of the opening.
+    pub fn opens(mut self, event_start_time: String) -> Self {
+        self.0.event_start_time = Some(event_start_time);
+        self
     }
 
     /// The same said as another one.
@@ -217,6 +231,7 @@ impl Problem {
             status,
             detail: &self.detail,
             field: self.field.as_deref(),
+            event_start_time: self.event_start_time.as_deref(),
         };
         serde_json::to_string(&body).unwrap_or_default()
     }

@@ -17,6 +17,8 @@ pub enum Caching {
         /// `max-age`.
         seconds: u32,
     },
+    /// Everybody may, for ever: it never changes.
+    Immutable,
 }
 
 /// An answer.
@@ -93,6 +95,7 @@ impl Reply {
                     max_age = format!("public, max-age={seconds}");
                     &max_age
                 }
+                Caching::Immutable => "public, max-age=31536000, immutable",
             },
         ));
         headers.push(("x-request-id", request_id));

@@ -44,7 +44,17 @@ pub enum RegistryCommand {
     /// The events that are busy. → `Vec<EventId>`
     ListBusy,
     /// The id of a purged event: never used again. → [`Reservation`]
-    Bury { event: EventId },
+    Bury {
+        event: EventId,
+        /// Whose key.
+        #[serde(default)]
+        by: String,
+        /// Whether it was purged although it was open, or had entries that are not in Kafka.
+        #[serde(default)]
+        forced: bool,
+    },
+    /// Who buried an event, and when. → `Option<Burial>`
+    Burial { event: EventId },
     /// The storage of a buried event has been given back. → [`Told`]
     Buried { event: EventId },
 }
@@ -83,6 +93,17 @@ pub enum Reservation {
     Burying { lanes: u16 },
     /// A purged event.
     Gone,
+}
+
+/// The end of an event: all that is left of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Burial {
+    /// The registry's clock.
+    pub at: UnixMillis,
+    /// Whose key.
+    pub by: String,
+    /// Whether it was purged although it was open, or had entries that are not in Kafka.
+    pub forced: bool,
 }
 
 /// The registry took note.

@@ -146,7 +146,11 @@ impl Inner {
             LineCommand::Configured => self.read(|line| line.configured().clone()),
             LineCommand::Exchange(exchange) => self.exchange(&exchange),
             LineCommand::Board => self.step(|line, _| Ok::<_, SqlError>(line.board(now())))?.as_json(),
-            LineCommand::Stats => self.read(|line| line.stats(now())),
+            LineCommand::Stats => {
+                // What is due by now has happened, so that the counts fit the phase.
+                self.step(|line, _| Ok::<_, SqlError>(line.tick(now())))?;
+                self.read(|line| line.stats(now()))
+            }
             LineCommand::Purge => self.purge().await,
             LineCommand::Lease { relay } => self.log(|line, _| line.lease(now(), &relay)),
             LineCommand::RenewLease { epoch } => self.log(|line, _| line.renew_lease(now(), epoch)),

@@ -6,14 +6,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ropeline_queue::wire::Configured;
-use ropeline_queue::{EventId, Settings};
+use ropeline_queue::{EventId, Settings, UnixMillis};
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::web_sys::{Request, Response};
 use worker::worker_sys::DurableObjectState;
 use worker::{Env, SqlStorage, State};
 
-use super::command::{EventEntry, Listing, RegistryCommand, Reservation, Told};
+use super::command::{Burial, EventEntry, Listing, RegistryCommand, Reservation, Told};
 use super::cost;
 use super::reply::{self, Refused};
 use super::sql::{self, Bind, SqlError, run, transaction};
@@ -24,6 +24,8 @@ INSERT INTO meta VALUES (1, 0) ON CONFLICT (id) DO NOTHING;
 CREATE TABLE IF NOT EXISTS events (
   event TEXT PRIMARY KEY, state TEXT NOT NULL, salt TEXT, version INTEGER NOT NULL, settings TEXT, lanes INTEGER NOT NULL,
   busy INTEGER NOT NULL, busy_stamp INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS burials (
+  event TEXT PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, forced INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
 /// The Durable Object class `Registry`.
@@ -93,13 +95,19 @@ impl Registry {
                 }
                 reply::json(&Told { alive })
             }
-            RegistryCommand::Bury { event } => {
+            RegistryCommand::Burial { event } => reply::json(&burial(&sql, &event)?),
+            RegistryCommand::Bury { event, by, forced } => {
                 let found = find(&sql, &event)?;
                 if matches!(found, Reservation::Reserved | Reservation::Live) {
                     let name = event.clone();
                     self.write(move |sql| {
                         let statement = "UPDATE events SET state = 'burying', busy = 0, salt = NULL WHERE event = ?";
-                        sql::write(sql, statement, [name.as_str().into()])
+                        sql::write(sql, statement, [name.as_str().into()])?;
+                        let statement = "INSERT INTO burials VALUES (?, ?, ?, ?) ON CONFLICT (event) DO NOTHING";
+                        let at = worker::js_sys::Date::now() as u64;
+                        let binds =
+                            [name.as_str().into(), at.into(), Bind::Text(&by), Bind::Integer(u64::from(forced))];
+                        sql::write(sql, statement, binds)
                     })?;
                 }
                 reply::json(&find(&sql, &event)?)
@@ -135,8 +143,23 @@ impl Registry {
     }
 }
 
+fn lacks(sql: &SqlStorage, table: &str) -> Result<bool, SqlError> {
+    let statement = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
+    Ok(run(sql, statement, [Bind::Text(table)])?.is_empty())
+}
+
 fn is_empty(sql: &SqlStorage) -> Result<bool, SqlError> {
-    Ok(run(sql, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'events'", [])?.is_empty())
+    lacks(sql, "events")
+}
+
+/// None as well for an event that was buried before burials were noted.
+fn burial(sql: &SqlStorage, event: &EventId) -> Result<Option<Burial>, SqlError> {
+    if lacks(sql, "burials")? {
+        return Ok(None);
+    }
+    let rows = run(sql, "SELECT at, by, forced FROM burials WHERE event = ?", [event.as_str().into()])?;
+    let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
+    Ok(Some(Burial { at: UnixMillis(row.integer()?), by: row.text()?, forced: row.integer()? != 0 }))
 }
 
 fn tell(sql: &SqlStorage, event: &EventId, configured: &Configured) -> Result<(), SqlError> {

@@ -160,6 +160,8 @@ function page(source) {
         return later(claim, path === "claim" ? wait : 0);
       case "called":
         showPlace(p);
+        // Nobody is let in: a claim would only be refused. The next status says whether something came back.
+        if (p.phase === "sold_out") return later(status, wait);
         return later(claim, path === "claim" ? wait : 0);
       case "left":
         return over("left");
@@ -196,14 +198,18 @@ function page(source) {
         return later(status, after(answer) || 2);
       case "place-left":
         return over("left");
+      case "sold-out":
+        // The place is kept: go on asking how it stands.
+        if (call === claim) return later(status, 30);
+        return over(slug);
       case "session-ended":
       case "event-ended":
-      case "sold-out":
       case "unknown-event":
         return over(slug);
       case "not-open-yet":
-        trouble("The line is not open yet. This page tries again by itself.");
-        return later(enter, after(answer) || 10);
+        trouble(`The line is not open yet${opens(problem)}. Leave this page open: it takes a place for you as soon as there are any.`);
+        // To the second: whoever waits for the opening should not come late. Now and then before, since it may be moved.
+        return later(enter, Math.min(Number(answer.headers.get("Retry-After")) || 10, 30 + 30 * Math.random()));
       case "queue-closed":
       case "line-full":
         trouble("The line takes no new people at the moment. This page keeps trying.");
@@ -214,6 +220,12 @@ function page(source) {
     trouble(`Something is not right here${detail}. This page tries again; if it goes on, please load it again.`);
     failures += 1;
     return later(enter, Math.max(15, backoff()));
+  }
+
+  function opens(problem) {
+    const start = Date.parse(problem && problem.event_start_time);
+    if (Number.isNaN(start)) return "";
+    return `: the sale opens on ${new Date(start).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`;
   }
 
   function retry(call, answer) {

@@ -4,8 +4,8 @@
 //! step of creation and purge can be repeated.
 
 use ropeline_queue::settings::SettingsError;
-use ropeline_queue::wire::{Configured, Stats};
-use ropeline_queue::{EventId, LaneId, Settings};
+use ropeline_queue::wire::{Configured, Phase, Stats};
+use ropeline_queue::{EventId, LaneId, Settings, UnixMillis};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -56,7 +56,7 @@ pub async fn read(c: &Context, id: &str) -> Result<Reply, Problem> {
 
 /// Creates an event or replaces its settings.
 pub async fn put(c: &Context, id: &str) -> Result<Reply, Problem> {
-    c.require(Role::Admin)?;
+    let by = c.require(Role::Admin)?;
     let event =
         EventId::parse(id).map_err(|error| Problem::field(Slug::MalformedRequest, "event", error.to_string()))?;
     let body = body(c, &event).await?;
@@ -67,7 +67,7 @@ pub async fn put(c: &Context, id: &str) -> Result<Reply, Problem> {
         Reservation::Live if must_be_new => {
             Err(Problem::new(Slug::PreconditionFailed, "the event exists; leave 'If-None-Match: *' out to change it"))
         }
-        Reservation::Live => match configure(c, &event, settings, if_match.version()).await? {
+        Reservation::Live => match configure(c, &event, settings, if_match.version(), &by).await? {
             Ok(configured) => answer(&event, 200, &configured),
             Err(current) => Err(changed(current)),
         },
@@ -79,13 +79,13 @@ pub async fn put(c: &Context, id: &str) -> Result<Reply, Problem> {
         Reservation::Unknown | Reservation::Reserved if if_match != IfMatch::Absent => {
             Err(Problem::new(Slug::PreconditionFailed, "the event does not exist; leave 'If-Match' out to create it"))
         }
-        Reservation::Unknown | Reservation::Reserved => create(c, &event, settings).await,
+        Reservation::Unknown | Reservation::Reserved => create(c, &event, settings, by).await,
     }
 }
 
 /// Changes some settings (RFC 7396).
 pub async fn patch(c: &Context, id: &str) -> Result<Reply, Problem> {
-    c.require(Role::Admin)?;
+    let by = c.require(Role::Admin)?;
     let event = parse(id)?;
     let body = body(c, &event).await?;
     let if_match = if_match(c)?;
@@ -95,7 +95,7 @@ pub async fn patch(c: &Context, id: &str) -> Result<Reply, Problem> {
             return Err(changed_from(wanted, version));
         }
         let settings = settings.with(&event, &body).map_err(refuse)?;
-        if let Ok(configured) = configure(c, &event, settings, Some(version)).await? {
+        if let Ok(configured) = configure(c, &event, settings, Some(version), &by).await? {
             return answer(&event, 200, &configured);
         }
     }
@@ -117,7 +117,7 @@ pub async fn stats(c: &Context, id: &str) -> Result<Reply, Problem> {
 
 /// Purges an event: gives back all its storage and keeps its id from ever being used again.
 pub async fn delete(c: &Context, id: &str) -> Result<Reply, Problem> {
-    c.require(Role::Admin)?;
+    let by = c.require(Role::Admin)?;
     let event = parse(id)?;
     let force = c.call.query("force") == Some("true");
     let if_match = if_match(c)?;
@@ -128,16 +128,20 @@ pub async fn delete(c: &Context, id: &str) -> Result<Reply, Problem> {
         }
         if !force {
             let stats = counts(c, &event.id).await?;
-            let unacked = stats.head_seq - stats.acked_seq;
-            return Err(Problem::new(
-                Slug::Conflict,
-                format!(
-                    "the event is open, and {unacked} of its admissions are not yet in Kafka; '?force=true' purges it nevertheless"
-                ),
-            ));
+            let unacked = stats.head_seq.saturating_sub(stats.acked_seq);
+            let over = stats.phase == Phase::Ended;
+            if !over || unacked > 0 {
+                let phase = if over { "has ended" } else { "has not ended" };
+                return Err(Problem::new(
+                    Slug::Conflict,
+                    format!(
+                        "the event {phase}, and {unacked} of its admissions are not yet in Kafka; '?force=true' purges it nevertheless"
+                    ),
+                ));
+            }
         }
     }
-    let bury = RegistryCommand::Bury { event: event.clone() };
+    let bury = RegistryCommand::Bury { event: event.clone(), by, forced: force };
     let buried: Reservation = registry(c, &bury).await?;
     let Reservation::Burying { lanes } = buried else {
         return Err(Problem::unknown_event(id));
@@ -163,7 +167,9 @@ async fn directory_has(c: &Context, event: &EventId) -> Result<Option<std::rc::R
 }
 
 /// Reserves the id, makes lanes and line, and the line's telling sets the event live.
-async fn create(c: &Context, event: &EventId, settings: Settings) -> Result<Reply, Problem> {
+async fn create(c: &Context, event: &EventId, settings: Settings, by: String) -> Result<Reply, Problem> {
+    // The line checks this, too; but nothing should be kept for an event that cannot be.
+    settings.check_times(UnixMillis(worker::js_sys::Date::now() as u64)).map_err(refuse)?;
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).map_err(Problem::internal)?;
     let reserve = RegistryCommand::Reserve { event: event.clone(), salt: salt_text(&salt), lanes: settings.lanes };
@@ -177,7 +183,7 @@ async fn create(c: &Context, event: &EventId, settings: Settings) -> Result<Repl
     make_lanes(c, event, &settings).await?;
     let hint = settings.location_hint.clone();
     let line = Address::line(event.as_str()).near(hint.as_deref());
-    let command = LineCommand::Create { event: event.clone(), settings, by: String::new() };
+    let command = LineCommand::Create { event: event.clone(), settings, by };
     let made: Configuring = call(&c.env, line, &command).await.map_err(|error| no_answer(error, event.as_str()))?;
     let configured = done(made)?.map_err(changed)?;
     // Known in this isolate at once, in the others as soon as one is asked for it.
@@ -203,11 +209,12 @@ async fn configure(
     event: &EventId,
     settings: Settings,
     if_version: Option<u64>,
+    by: &str,
 ) -> Result<Result<Configured, u64>, Problem> {
     if configured(c, event).await?.settings.lanes != settings.lanes {
         make_lanes(c, event, &settings).await?;
     }
-    let command = LineCommand::Configure { settings, if_version, by: String::new() };
+    let command = LineCommand::Configure { settings, if_version, by: by.to_owned() };
     let made = call::<Configuring>(&c.env, Address::line(event.as_str()), &command).await;
     let made = done(made.map_err(|error| no_answer(error, event.as_str()))?)?;
     if made.is_ok()
@@ -247,15 +254,18 @@ async fn counts(c: &Context, event: &EventId) -> Result<Stats, Problem> {
     stats.map_err(|error: CallError| no_answer(error, event.as_str()))
 }
 
-async fn registry<A: serde::de::DeserializeOwned>(c: &Context, command: &RegistryCommand) -> Result<A, Problem> {
+/// Asks the registry.
+pub async fn registry<A: serde::de::DeserializeOwned>(c: &Context, command: &RegistryCommand) -> Result<A, Problem> {
     call(&c.env, Address::REGISTRY, command).await.map_err(|error| no_answer(error, "registry"))
 }
 
-async fn reservation(c: &Context, event: &EventId) -> Result<Reservation, Problem> {
+/// What the registry knows of an id.
+pub async fn reservation(c: &Context, event: &EventId) -> Result<Reservation, Problem> {
     registry(c, &RegistryCommand::Find { event: event.clone() }).await
 }
 
-fn parse(id: &str) -> Result<EventId, Problem> {
+/// The id of a path; one that no event can have is unknown.
+pub fn parse(id: &str) -> Result<EventId, Problem> {
     EventId::parse(id).map_err(|_| Problem::unknown_event(id))
 }
 

@@ -1,13 +1,15 @@
-//! `GET /queue/events/{event}`: the board, public and cacheable.
+//! `GET /queue/events/{event}`: the board, public and cacheable; and `/draw`: the proof of a draw.
 
 use ropeline_queue::settings::QueueingMethod;
 use ropeline_queue::wire::{Board, Paused, Phase};
+use ropeline_queue::{UnixMillis, hex, shuffle};
 use serde::Serialize;
+use serde_json::json;
 
 use super::Context;
 use crate::boards;
-use crate::http::problem::Problem;
-use crate::http::reply::Reply;
+use crate::http::problem::{Problem, Slug};
+use crate::http::reply::{Caching, Reply};
 
 /// What the public sees.
 #[derive(Serialize)]
@@ -21,13 +23,27 @@ struct PublicBoard<'a> {
     frontier: u64,
     last_number: u64,
     pace_per_minute: Option<u64>,
+    event_start_time: Option<String>,
+    prequeue_start_time: Option<String>,
+    event_end_time: Option<String>,
     message: &'a str,
+    shuffle: Option<PublicShuffle<'a>>,
     #[serde(flatten)]
     counts: Option<Counts>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stale: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<String>,
+}
+
+/// The draw: the seed and the last number that takes part only after the cut.
+#[derive(Serialize)]
+struct PublicShuffle<'a> {
+    commitment: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
 }
 
 /// What tells resellers how a sale goes: only with `public_counts`.
@@ -67,7 +83,15 @@ pub async fn board(c: &Context, id: &str) -> Result<Reply, Problem> {
         frontier: board.frontier,
         last_number: board.last_number,
         pace_per_minute: board.pace_per_minute,
+        event_start_time: board.event_start_time.map(UnixMillis::rfc3339),
+        prequeue_start_time: board.prequeue_start_time.map(UnixMillis::rfc3339),
+        event_end_time: board.event_end_time.map(UnixMillis::rfc3339),
         message: &board.message,
+        shuffle: board.shuffle.as_ref().map(|shuffle| PublicShuffle {
+            commitment: &shuffle.commitment,
+            seed: shuffle.seed.as_deref(),
+            count: shuffle.count,
+        }),
         counts: board.public_counts.then(|| Counts::of(board)),
         stale: copy.stale,
         updated_at: None,
@@ -79,6 +103,40 @@ pub async fn board(c: &Context, id: &str) -> Result<Reply, Problem> {
     }
     body.updated_at = Some(board.updated_at.rfc3339());
     Ok(Reply::json(200, &body)?.public(1).with("etag", etag))
+}
+
+/// The draw's proof, from which anybody recomputes every position; 404 before the cut.
+pub async fn draw(c: &Context, id: &str) -> Result<Reply, Problem> {
+    let event = c.event(id).await?;
+    let copy = boards::get(&c.env, &event).await?;
+    let Some(shuffle) = &copy.board.shuffle else {
+        return Err(Problem::new(
+            Slug::NotFound,
+            "this event draws no order: positions are numbers ('shuffle_at_event_start' is off)",
+        ));
+    };
+    let (Some(seed), Some(count), Some(cut_at)) = (&shuffle.seed, shuffle.count, shuffle.cut_at) else {
+        return Err(Problem::new(
+            Slug::NotFound,
+            "the order is drawn when the event opens; until then the board has its commitment, ask again after 'event_start_time'",
+        ));
+    };
+    let body = json!({
+        "event": event.id,
+        "algorithm": shuffle::ALGORITHM,
+        "commitment": shuffle.commitment,
+        "seed": seed,
+        "count": count,
+        "beacon": hex::encode(&shuffle::BEACON),
+        "cut_at": cut_at.rfc3339(),
+    });
+    let mut reply = Reply::json(200, &body)?;
+    let etag = etag(reply.body.as_deref().unwrap_or_default());
+    if matches(c, &etag) {
+        reply = Reply::empty(304);
+    }
+    reply.caching = Caching::Immutable;
+    Ok(reply.with("etag", etag))
 }
 
 /// A weak tag that changes with the text.

@@ -1,8 +1,10 @@
 //! `POST /queue/enter`: takes a place, or finds the one this visitor has.
 
-use ropeline_queue::wire::{OpAnswer, Refusal};
+use ropeline_queue::UnixMillis;
+use ropeline_queue::settings::QueueingMethod;
+use ropeline_queue::wire::{Board, OpAnswer, Phase, Refusal};
 
-use super::places::{Answer, Shown};
+use super::places::{Answer, Shown, passes};
 use super::{Context, no_answer};
 use crate::boards;
 use crate::credentials;
@@ -11,6 +13,10 @@ use crate::http::reply::Reply;
 use crate::http::request::Fields;
 use crate::objects::call::{Address, call, lane_name};
 use crate::objects::command::{Entered, LaneCommand};
+
+/// Whoever comes long before the opening should look again in between: it may have been moved.
+const LONGEST_RETRY_SECONDS: u64 = 3_600;
+const CLOSED_RETRY_SECONDS: u64 = 30;
 
 /// 201 new, 200 the same place again.
 pub async fn enter(c: &Context) -> Result<Reply, Problem> {
@@ -22,20 +28,36 @@ pub async fn enter(c: &Context) -> Result<Reply, Problem> {
     fields.later("door_token")?;
     fields.done()?;
     let event = c.event(&event).await?;
+    let settings = &event.settings;
+    // The emergency switch must not wait for anybody.
+    if settings.queueing_method == QueueingMethod::Reject {
+        return Err(refused(Refusal::Closed, None));
+    }
     let key = match visitor {
         Some(key) => key,
         None => credentials::visitor_key(&c.deployment, &c.call, event.id.as_str())?,
     };
     let sub = credentials::subject(&event, &key)?;
-    let lanes = event.settings.lanes;
+    let board = boards::get(&c.env, &event).await?;
+    let now = UnixMillis(worker::js_sys::Date::now() as u64);
+    if let Some(opens_at) = scheduled(&board.board).filter(|opens_at| now < *opens_at) {
+        return Err(refused(Refusal::NotOpen { opens_at }, board.board.event_start_time));
+    }
+    if passes(&event, &board.board) {
+        return Answer::passing(c, &event, &board, takes_cookies(c), sub).await?.reply(200);
+    }
+    let lanes = settings.lanes;
     let name = lane_name(event.id.as_str(), sub.lane(lanes));
     let command = LaneCommand::Enter { sub, lanes, claim, again };
     let entered = call::<Entered>(&c.env, Address::lane(&name), &command).await;
     let (number, new, state, commitment) = match entered.map_err(|error| no_answer(error, event.id.as_str()))? {
         Entered::Place { number, new, state, commitment } => (number, new, state, commitment),
-        Entered::Refused { reason } => return Err(refused(reason)),
+        Entered::Refused { reason } => return Err(refused(reason, board.board.event_start_time)),
     };
-    let board = boards::get(&c.env, &event).await?;
+    let is_over = state == OpAnswer::EventEnded || board.board.phase == Phase::Ended;
+    if is_over && !matches!(state, OpAnswer::Admitted { .. }) {
+        return Err(event_ended());
+    }
     let mut answer = Answer::new(c, &event, &board, Shown { number, position: None, seen: 0 }, takes_cookies(c));
     answer.said(state, sub).await?;
     // Also for a place that is over: the ticket is what tells so, and asks for a new one.
@@ -45,17 +67,41 @@ pub async fn enter(c: &Context) -> Result<Reply, Problem> {
     answer.reply(status)
 }
 
-fn refused(reason: Refusal) -> Problem {
+/// From when on places are given, where that is still to come.
+fn scheduled(board: &Board) -> Option<UnixMillis> {
+    let at = board.prequeue_start_time.or(board.event_start_time);
+    at.filter(|_| board.phase == Phase::Scheduled)
+}
+
+/// `start`: when the event opens, by the board.
+fn refused(reason: Refusal, start: Option<UnixMillis>) -> Problem {
     match reason {
         Refusal::Moved => Problem::overloaded(),
         Refusal::LineFull { .. } => {
             Problem::retry(Slug::LineFull, 30, "all places are taken; ask again later, some may become free")
         }
-        Refusal::NotOpen { .. } => Problem::retry(Slug::NotOpenYet, 30, "places are given later"),
-        Refusal::SoldOut => Problem::new(Slug::SoldOut, "it is sold out"),
-        Refusal::Ended => Problem::new(Slug::EventEnded, "the event is over"),
-        Refusal::Closed => Problem::retry(Slug::QueueClosed, 30, "no places are given for now"),
+        Refusal::NotOpen { opens_at } => {
+            let now = UnixMillis(worker::js_sys::Date::now() as u64);
+            let seconds = opens_at.since(now).div_ceil(1_000).clamp(1, LONGEST_RETRY_SECONDS);
+            let detail = format!("places are given from {} on; enter again then", opens_at.rfc3339());
+            Problem::retry(Slug::NotOpenYet, seconds, detail).opens(start.unwrap_or(opens_at).rfc3339())
+        }
+        Refusal::SoldOut => Problem::new(
+            Slug::SoldOut,
+            "it is sold out and no new places are given; who has a place keeps it, in case something comes back",
+        ),
+        Refusal::Ended => event_ended(),
+        Refusal::Closed => Problem::retry(
+            Slug::QueueClosed,
+            CLOSED_RETRY_SECONDS,
+            "the operator gives no places for now; places that were given are kept, ask again later",
+        ),
     }
+}
+
+/// The event is over, for who has no session in it.
+pub fn event_ended() -> Problem {
+    Problem::new(Slug::EventEnded, "the event is over: nobody is let in any more, and there is nothing to wait for")
 }
 
 /// Pages of other origins use bearers, never cookies.

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | [`enter`], [`status`], [`session`] | visitors: visitor key, ticket |
 //! | [`board`], [`page`], [`keys`] | everybody |
-//! | [`origin`] | `verify`: whoever holds a pass; `complete`: role `origin` |
-//! | [`admin`] | role `admin` |
+//! | [`origin`] | `verify`: whoever holds a pass; `complete`, `redeem`, `pace`: role `origin` |
+//! | [`admin`], [`support`] | role `admin` |
 //! | [`relay`] | role `relay` |
 
 mod admin;
@@ -18,6 +18,7 @@ mod places;
 mod relay;
 mod session;
 mod status;
+mod support;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -49,13 +50,14 @@ impl Context {
         Ok(event)
     }
 
-    /// Lets the call pass if it carries a secret of this role: 401 without a known one, 403 with one of another role.
-    fn require(&self, role: Role) -> Result<(), Problem> {
+    /// Lets the call pass if it carries a secret of this role: 401 without a known one, 403 with one of another role. Answers whose
+    /// key it was, as the audit says it.
+    fn require(&self, role: Role) -> Result<String, Problem> {
         let unauthorized =
             || Problem::new(Slug::Unauthorized, "send a key of the right role as 'Authorization: Bearer …'");
         let secret = self.call.bearer().ok_or_else(unauthorized)?;
         match self.deployment.keyring.check(&secret, role) {
-            (_, true) => Ok(()),
+            (_, true) => Ok(role.signature(&secret)),
             (true, false) => Err(Problem::new(
                 Slug::Forbidden,
                 "this key has another role; use one of the role that this route is for",
@@ -67,6 +69,11 @@ impl Context {
     /// The body's fields, for a caller of this role.
     async fn fields_for(&self, role: Role) -> Result<Fields, Problem> {
         self.require(role)?;
+        self.fields().await
+    }
+
+    /// The body's fields.
+    async fn fields(&self) -> Result<Fields, Problem> {
         Ok(Fields(self.call.object(false).await?))
     }
 }
@@ -117,18 +124,24 @@ async fn route(c: &Context) -> Result<Reply, Problem> {
         (["renew"], "POST") => session::renew(c).await,
         (["leave"], "POST") => session::leave(c).await,
         (["events", id], "GET") => board::board(c, id).await,
+        (["events", id, "draw"], "GET") => board::draw(c, id).await,
         (["events", id, "wait"], "GET") => page::page(c, id).await,
         (["assets", name], "GET") => page::asset(c, name),
         (["jwks.json"], "GET") => keys::jwks(c),
         (["healthz"], "GET") => keys::healthz(),
         (["verify"], "GET") => origin::verify(c).await,
         (["complete"], "POST") => origin::complete(c).await,
+        (["redeem"], "POST") => origin::redeem(c).await,
+        (["pace"], "POST") => origin::pace(c).await,
         (["admin", "events"], "GET") => admin::list(c).await,
         (["admin", "events", id], "GET") => admin::read(c, id).await,
         (["admin", "events", id], "PUT") => admin::put(c, id).await,
         (["admin", "events", id], "PATCH") => admin::patch(c, id).await,
         (["admin", "events", id], "DELETE") => admin::delete(c, id).await,
         (["admin", "events", id, "stats"], "GET") => admin::stats(c, id).await,
+        (["admin", "events", id, "visitors", number], "GET") => support::visitor(c, id, number).await,
+        (["admin", "events", id, "end-session"], "POST") => support::end_session(c, id).await,
+        (["admin", "events", id, "audit"], "GET") => support::audit(c, id).await,
         (["relay", "events"], "GET") => relay::events(c).await,
         (["relay", "lease"], "POST") => relay::lease(c).await,
         (["relay", "lease", "renew"], "POST") => relay::renew(c).await,
@@ -145,10 +158,12 @@ fn allowed(segments: &[&str]) -> Option<&'static str> {
         ["admin", "events", _] => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
         ["status" | "jwks.json" | "healthz" | "verify"]
         | ["events" | "assets", _]
-        | ["events", _, "wait"]
+        | ["events", _, "draw" | "wait"]
         | ["admin" | "relay", "events"]
-        | ["admin", "events", _, "stats"] => Some("GET, HEAD, OPTIONS"),
-        ["enter" | "claim" | "renew" | "leave" | "complete"]
+        | ["admin", "events", _, "stats" | "audit"]
+        | ["admin", "events", _, "visitors", _] => Some("GET, HEAD, OPTIONS"),
+        ["enter" | "claim" | "renew" | "leave" | "complete" | "redeem" | "pace"]
+        | ["admin", "events", _, "end-session"]
         | ["relay", "lease" | "drain" | "ack"]
         | ["relay", "lease", "renew" | "release"] => Some("POST, OPTIONS"),
         _ => None,

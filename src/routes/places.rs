@@ -1,8 +1,9 @@
 //! From a place to its answer: the body *place*, `Retry-After`, and the cookies that go with it.
 
 use ropeline_queue::place::{self, Place, Seat, State};
+use ropeline_queue::settings::QueueingMethod;
 use ropeline_queue::wire::{Board, OpAnswer};
-use ropeline_queue::{Number, Position, Seq, Subject, UnixMillis};
+use ropeline_queue::{Number, Position, Subject, UnixMillis};
 
 use super::Context;
 use crate::boards::Copy;
@@ -31,6 +32,11 @@ pub struct Answer<'a> {
     place: Place<'a>,
     cookies: Vec<String>,
     with_cookies: bool,
+}
+
+/// Whether the board says that everybody passes. What was just changed by hand may not be on it yet: when in doubt nobody does.
+pub fn passes(event: &Event, board: &Board) -> bool {
+    place::passes(board) && !event.settings.sold_out && event.settings.queueing_method != QueueingMethod::Reject
 }
 
 fn now() -> UnixMillis {
@@ -62,6 +68,35 @@ impl<'a> Answer<'a> {
         Self { c, event, board, number, place, cookies: Vec::new(), with_cookies }
     }
 
+    /// What somebody is told who needs no place, with a pass.
+    pub async fn passing(
+        c: &'a Context,
+        event: &'a Event,
+        copy: &'a Copy,
+        with_cookies: bool,
+        sub: Subject,
+    ) -> Result<Self, Problem> {
+        let board = &*copy.board;
+        let place = Place::passing(board, &event.id, now(), jitter());
+        let mut answer = Self { c, event, board, number: Number(0), place, cookies: Vec::new(), with_cookies };
+        answer.pass_through(sub.to_string()).await?;
+        Ok(answer)
+    }
+
+    /// No queue is in force: a pass without an admission behind it.
+    pub async fn pass_through(&mut self, sub: String) -> Result<(), Problem> {
+        let pass = tokens::passthrough(&self.c.deployment, self.event, sub).await?;
+        self.settle(State::Passthrough);
+        self.place.session_expires_at = Some(rfc3339(pass.exp));
+        self.give(pass);
+        Ok(())
+    }
+
+    /// Whether everybody passes.
+    pub fn passes(&self) -> bool {
+        passes(self.event, self.board)
+    }
+
     /// What the line said of it, which goes before the board.
     pub async fn said(&mut self, answer: OpAnswer, sub: Subject) -> Result<(), Problem> {
         let state = match answer {
@@ -79,7 +114,8 @@ impl<'a> Answer<'a> {
             OpAnswer::Admitted { seq, session_expires_at } => {
                 let deployment = &self.c.deployment;
                 let pass = tokens::pass(deployment, self.event, sub, self.number, seq, session_expires_at).await?;
-                self.pass(pass, seq, session_expires_at);
+                self.admitted(seq.get(), session_expires_at.rfc3339());
+                self.give(pass);
                 State::Admitted
             }
         };
@@ -91,9 +127,8 @@ impl<'a> Answer<'a> {
         self.place.settle(state, self.board, now(), jitter());
     }
 
-    fn pass(&mut self, pass: Token, seq: Seq, session_expires_at: UnixMillis) {
+    fn give(&mut self, pass: Token) {
         self.set_cookie(Purpose::Pass, &pass.text, pass.exp.saturating_sub(now_seconds()));
-        self.admitted(seq.get(), session_expires_at.rfc3339());
         self.place.pass = Some(pass.text);
     }
 
@@ -140,7 +175,7 @@ impl<'a> Answer<'a> {
     /// The answer.
     pub fn reply(self, status: u16) -> Result<Reply, Problem> {
         let mut reply = Reply::json(status, &self.place)?;
-        if !matches!(self.place.state, State::Admitted | State::Left | State::Ended) {
+        if !matches!(self.place.state, State::Admitted | State::Passthrough | State::Left | State::Ended) {
             reply = reply.with("retry-after", (self.place.poll_after_seconds.ceil() as u64).to_string());
         }
         reply.cookies = self.cookies;

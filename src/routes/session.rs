@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use ropeline_queue::wire::OpAnswer;
 
+use super::enter::event_ended;
 use super::places::{Answer, Shown};
 use super::{Context, no_answer};
-use crate::boards;
+use crate::boards::{self, Copy};
 use crate::credentials::{self, Holder};
 use crate::directory::Event;
 use crate::http::cookies::{self, Purpose};
@@ -16,13 +17,12 @@ use crate::http::request::Fields;
 use crate::objects::call::{Address, call, lane_name};
 use crate::objects::command::{Asked, LaneCommand};
 
-/// 200 admitted with a pass; 202 called, ask again; 409 not your turn; 410 over.
+/// 200 admitted with a pass; 202 called, ask again; 409 not your turn; 410 over. Where no queue is in force: 200 with a pass.
 pub async fn claim(c: &Context) -> Result<Reply, Problem> {
     let (event, holder) = holder(c).await?;
     let Holder { sub, number, .. } = holder;
     match ask(c, &event, &holder, LaneCommand::Claim { sub, number }).await? {
-        OpAnswer::Waiting => Err(not_your_turn()),
-        answer @ OpAnswer::Called => place(c, &event, &holder, answer, 202).await,
+        answer @ (OpAnswer::Waiting | OpAnswer::Called) => not_admitted(c, &event, &holder, answer, 202).await,
         answer => settled(c, &event, &holder, answer).await,
     }
 }
@@ -32,7 +32,7 @@ pub async fn renew(c: &Context) -> Result<Reply, Problem> {
     let (event, holder) = holder(c).await?;
     let Holder { sub, number, .. } = holder;
     match ask(c, &event, &holder, LaneCommand::Renew { sub, number }).await? {
-        OpAnswer::Waiting | OpAnswer::Called => Err(not_your_turn()),
+        OpAnswer::Waiting | OpAnswer::Called => not_admitted(c, &event, &holder, OpAnswer::Waiting, 200).await,
         OpAnswer::RenewalDisabled => Err(Problem::new(
             Slug::Forbidden,
             "sessions of this event cannot be renewed; finish before session_expires_at",
@@ -84,10 +84,41 @@ async fn ask(c: &Context, event: &Event, holder: &Holder, command: LaneCommand) 
     }
 }
 
+/// A place whose holder was not let in: passes where no queue is in force.
+async fn not_admitted(
+    c: &Context,
+    event: &Event,
+    holder: &Holder,
+    answer: OpAnswer,
+    status: u16,
+) -> Result<Reply, Problem> {
+    let board = boards::get(&c.env, event).await?;
+    let mut place = shown(c, event, holder, &board);
+    if place.passes() {
+        place.pass_through(holder.sub.to_string()).await?;
+        return place.reply(200);
+    }
+    if answer == OpAnswer::Waiting {
+        return Err(not_your_turn());
+    }
+    place.said(answer, holder.sub).await?;
+    place.reply(status)
+}
+
 async fn settled(c: &Context, event: &Event, holder: &Holder, answer: OpAnswer) -> Result<Reply, Problem> {
     match answer {
         OpAnswer::Left => Err(place_left()),
-        OpAnswer::Admitted { .. } => place(c, event, holder, answer, 200).await,
+        OpAnswer::Admitted { .. } => {
+            let board = boards::get(&c.env, event).await?;
+            let mut place = shown(c, event, holder, &board);
+            place.said(answer, holder.sub).await?;
+            place.reply(200)
+        }
+        OpAnswer::SoldOut => Err(Problem::new(
+            Slug::SoldOut,
+            "it is sold out and nobody is let in; your place is kept: ask status whether something comes back",
+        )),
+        OpAnswer::EventEnded => Err(event_ended()),
         _ => Err(Problem::new(
             Slug::SessionEnded,
             "the session is over; enter with \"again\": true takes a new place at the end of the line",
@@ -95,13 +126,11 @@ async fn settled(c: &Context, event: &Event, holder: &Holder, answer: OpAnswer) 
     }
 }
 
-async fn place(c: &Context, event: &Event, holder: &Holder, answer: OpAnswer, status: u16) -> Result<Reply, Problem> {
-    let board = boards::get(&c.env, event).await?;
+fn shown<'a>(c: &'a Context, event: &'a Event, holder: &Holder, board: &'a Copy) -> Answer<'a> {
     let shown = Shown { number: holder.number, position: holder.position, seen: 0 };
-    let mut place = Answer::new(c, event, &board, shown, holder.by_cookie);
-    place.said(answer, holder.sub).await?;
+    let mut place = Answer::new(c, event, board, shown, holder.by_cookie);
     place.keeps_ticket(holder.ticket_exp);
-    place.reply(status)
+    place
 }
 
 fn not_your_turn() -> Problem {
