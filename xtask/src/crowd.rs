@@ -60,14 +60,13 @@ struct Keys {
 
 impl Keys {
     /// The next visitor's: of one who was here before, or a new one.
-    fn arrive(&self) -> Result<(String, bool)> {
+    fn arrive(&self) -> Result<String> {
         let returning = self.returning.lock().ok().and_then(|mut keys| keys.pop());
-        let is_back = returning.is_some();
         let key = returning.map_or_else(visitor_key, Ok)?;
         if let Ok(mut present) = self.present.lock() {
             present.insert(key.clone());
         }
-        Ok((key, is_back))
+        Ok(key)
     }
 
     fn go(&self, key: &str) {
@@ -96,8 +95,8 @@ impl Crowd {
             visitors.spawn(async move {
                 tokio::time::sleep(options.rush.mul_f64(chance())).await;
                 loop {
-                    let Ok((key, is_back)) = keys.arrive() else { return };
-                    let visit = visit(&options, &tally, &key, is_back).await;
+                    let Ok(key) = keys.arrive() else { return };
+                    let visit = visit(&options, &tally, &key).await;
                     keys.go(&key);
                     // A visit that failed is one that ended: the next one comes.
                     if visit.is_err() {
@@ -132,20 +131,26 @@ struct Visitor<'a> {
     ticket: String,
 }
 
-async fn visit(options: &CrowdOptions, tally: &Tally, key: &str, is_back: bool) -> Result<()> {
+async fn visit(options: &CrowdOptions, tally: &Tally, key: &str) -> Result<()> {
     let client = Client::new(&options.worker);
     let mut visitor = Visitor { options, client, key: key.to_owned(), ticket: String::new() };
-    // A session may have run out while nobody was here.
-    let Some(mut place) = visitor.enter(is_back).await? else { return Ok(()) };
+    // A session may have run out while nobody was here; or the event is sold out, or over.
+    let Some(mut place) = visitor.enter().await? else { return Ok(()) };
     let gives_up = percent();
     let mut polls = 0;
     loop {
         let state = place.get("state").and_then(Value::as_str).unwrap_or("");
         match state {
+            // No queue is in force.
+            "passthrough" => {
+                let pass = place.get("pass").and_then(Value::as_str).context("passthrough without a pass")?.to_owned();
+                return visitor.shop(&pass, tally).await;
+            }
             // Admitted already: a claim gives the same session's pass again.
             "called" | "admitted" => match visitor.claim().await? {
                 Claimed::Admitted(pass) => return visitor.shop(&pass, tally).await,
                 Claimed::Later(later) => place = later,
+                Claimed::Over => return Ok(()),
             },
             "left" | "ended" => return Ok(()),
             _ => {}
@@ -167,18 +172,29 @@ async fn visit(options: &CrowdOptions, tally: &Tally, key: &str, is_back: bool) 
 enum Claimed {
     Admitted(String),
     Later(Value),
+    Over,
 }
 
 impl Visitor<'_> {
-    async fn enter(&mut self, is_back: bool) -> Result<Option<Value>> {
+    async fn enter(&mut self) -> Result<Option<Value>> {
         let body = json!({"event": self.options.event, "visitor": self.key});
-        let answer = self.patiently("POST", "/queue/enter", Some(&body)).await?;
-        if is_back && answer.status.as_u16() == 410 {
+        let answer = loop {
+            let answer = self.patiently("POST", "/queue/enter", Some(&body)).await?;
+            if answer.status.as_u16() != 409 {
+                break answer;
+            }
+            // Not open yet: it may be moved, so look again in between.
+            let opens_in = answer.header("retry-after").and_then(|text| text.parse().ok());
+            let opens_in = opens_in.unwrap_or(2.0_f64).clamp(0.5, 30.0);
+            pause(opens_in, opens_in + 1.0).await;
+        };
+        if answer.status.as_u16() == 410 {
             return Ok(None);
         }
         let place = answer.ok()?.json();
         let ticket = place.get("ticket").and_then(Value::as_str);
-        self.ticket = bearer(ticket.context("enter gave no ticket")?);
+        // Who passes without a queue has none.
+        self.ticket = ticket.map(bearer).unwrap_or_default();
         Ok(Some(place))
     }
 
@@ -194,6 +210,12 @@ impl Visitor<'_> {
         // Called a moment too early on an older board: wait as before.
         if answer.status.as_u16() == 409 {
             return Ok(Claimed::Later(json!({"state": "waiting"})));
+        }
+        // Sold out: the place is kept, and something may come back. Or the event, or this place in it, is over.
+        if answer.status.as_u16() == 410 {
+            let sold_out = answer.json().get("type") == Some(&json!("urn:ropeline:problem:sold-out"));
+            let later = || Claimed::Later(json!({"state": "waiting", "poll_after_seconds": 30.0}));
+            return Ok(if sold_out { later() } else { Claimed::Over });
         }
         let place = answer.ok()?.json();
         let pass = place.get("pass").and_then(Value::as_str);
@@ -217,7 +239,7 @@ impl Visitor<'_> {
         shop.get("/tickets", &headers).await?.ok()?;
         pause(4.0, 25.0).await;
         match percent() {
-            roll if roll < LEAVES_THE_SHOP => self.leave().await,
+            roll if roll < LEAVES_THE_SHOP && !self.ticket.is_empty() => self.leave().await,
             roll if roll < LEAVES_THE_SHOP + VANISHES_IN_THE_SHOP => Ok(()),
             _ => {
                 shop.post("/order", &headers, &json!({})).await?.ok()?;
@@ -305,9 +327,9 @@ mod tests {
     #[test]
     fn those_who_were_here_before_come_back_first() {
         let keys = Keys { returning: Mutex::new(vec!["before".to_owned()]), ..Keys::default() };
-        assert_eq!(keys.arrive().unwrap(), ("before".to_owned(), true));
-        let (new, is_back) = keys.arrive().unwrap();
-        assert!(!is_back && new != "before");
+        assert_eq!(keys.arrive().unwrap(), "before");
+        let new = keys.arrive().unwrap();
+        assert_ne!(new, "before");
         keys.go("before");
         assert_eq!(keys.present.lock().unwrap().iter().collect::<Vec<_>>(), [&new]);
     }
