@@ -22,11 +22,12 @@ struct Target {
 }
 
 /// In this order all good requests work.
-fn targets(visitor: &str) -> Vec<Target> {
+fn targets(visitor: &str, pass: &str) -> Vec<Target> {
     let target =
         |method, path, role, good, wrong, may_be_empty| Target { method, path, role, good, wrong, may_be_empty };
     let (origin, relay, admin) = (Some(Role::Origin), Some(Role::Relay), Some(Role::Admin));
     let event = || json!({"event": "bad"});
+    let redeem = || json!({"event": "bad", "pass": pass});
     let epoch = || json!({"event": "bad", "epoch": 1});
     let post = Method::POST;
     vec![
@@ -47,6 +48,23 @@ fn targets(visitor: &str) -> Vec<Target> {
             origin,
             json!({"event": "bad", "jti": "bad/99"}),
             ("jti", json!("99")),
+            false,
+        ),
+        target(post.clone(), "/queue/redeem", origin, redeem(), ("pass", json!(7)), false),
+        target(
+            post.clone(),
+            "/queue/pace",
+            origin,
+            json!({"event": "bad", "sold_out": false}),
+            ("new_users_per_minute", json!(-1)),
+            false,
+        ),
+        target(
+            post.clone(),
+            "/queue/admin/events/bad/end-session",
+            admin,
+            json!({"jti": "bad/1"}),
+            ("number", json!(1.5)),
             false,
         ),
         target(Method::PUT, "/queue/admin/events/bad", admin, json!({"name": "Bad"}), ("lanes", json!("four")), false),
@@ -89,7 +107,7 @@ async fn after_bad_input_on_any_route_the_next_good_request_works() {
 pub async fn everywhere(j: &Judged) {
     j.world.create("bad", &json!({"total_active_users": 10})).await;
     let mine = enter(j, "bad", true).await;
-    for target in targets(&mine.key) {
+    for target in targets(&mine.key, mine.pass()) {
         let what = format!("{} {}", target.method, target.path);
         let call = || {
             let call = j.call(target.method.clone(), target.path);
@@ -114,6 +132,8 @@ pub async fn everywhere(j: &Judged) {
         (Method::GET, "/queue/admin/events", Role::Admin),
         (Method::GET, "/queue/admin/events/bad", Role::Admin),
         (Method::GET, "/queue/admin/events/bad/stats", Role::Admin),
+        (Method::GET, "/queue/admin/events/bad/audit", Role::Admin),
+        (Method::GET, "/queue/admin/events/bad/visitors/1", Role::Admin),
         (Method::DELETE, "/queue/admin/events/bad", Role::Admin),
         (Method::GET, "/queue/relay/events", Role::Relay),
     ] {
@@ -206,14 +226,20 @@ async fn keys(j: &Judged, method: &Method, path: &str, role: Role, body: &Value)
 async fn unknown_events(j: &Judged) {
     let long = "a".repeat(65);
     for id in ["nobody", "UPPER", "a%2Fb", "%3Cb%3E", &long] {
-        for path in
-            [format!("/queue/events/{id}"), format!("/queue/events/{id}/wait"), format!("/queue/status?event={id}")]
+        for path in ["", "/wait", "/draw"]
+            .map(|of| format!("/queue/events/{id}{of}"))
+            .into_iter()
+            .chain([format!("/queue/status?event={id}")])
         {
             j.get(&path).problem(404, "unknown-event").await;
         }
         let admin = |method: Method, path: String| j.call(method, &path).role(Role::Admin);
         admin(Method::GET, format!("/queue/admin/events/{id}")).problem(404, "unknown-event").await;
-        admin(Method::GET, format!("/queue/admin/events/{id}/stats")).problem(404, "unknown-event").await;
+        for of in ["stats", "audit", "visitors/1"] {
+            admin(Method::GET, format!("/queue/admin/events/{id}/{of}")).problem(404, "unknown-event").await;
+        }
+        let end = admin(Method::POST, format!("/queue/admin/events/{id}/end-session"));
+        end.json(json!({"number": 1})).problem(404, "unknown-event").await;
         admin(Method::DELETE, format!("/queue/admin/events/{id}?force=true")).problem(404, "unknown-event").await;
         admin(Method::PATCH, format!("/queue/admin/events/{id}")).json(json!({})).problem(404, "unknown-event").await;
         if id != "nobody" {

@@ -4,6 +4,7 @@
 //! * `routes`: the file and the Worker know the same routes, methods and settings.
 //! * `bad_input`: what is wrong on any route is told, and the next good request works.
 //! * `browser`: cookies, CSRF, CORS, the waiting page.
+//! * `phases`: what an event's phases and the switches of operator and origin answer.
 //! * `operator`: versions, partial changes, what is fixed.
 //! * `secrets`: what must never be logged.
 //! * `documents`: what README and docs show is real; `origin` is the code they give to origins.
@@ -14,13 +15,15 @@ mod call;
 mod documents;
 mod operator;
 mod origin;
+mod phases;
 mod routes;
 mod secrets;
 mod spec;
 mod tour;
 
 use ropeline_e2e::tokens::{Forge, pass_claims, ticket_claims};
-use ropeline_e2e::{Role, Value, json, new_key};
+use ropeline_e2e::{Role, Value, json, new_key, now_ms};
+use ropeline_queue::UnixMillis;
 
 use crate::call::Judged;
 
@@ -61,6 +64,11 @@ pub async fn enter(judged: &Judged, event: &str, claim: bool) -> Holder {
     let state = place["state"].as_str().unwrap_or_default();
     assert!(!claim || state == "admitted", "{event} is not empty: {place}");
     Holder { key, ticket: place["ticket"].as_str().expect("a ticket").to_owned(), place }
+}
+
+/// A time so many milliseconds from now, as settings and answers say it.
+pub fn from_now(ms: i64) -> String {
+    UnixMillis(now_ms().saturating_add_signed(ms)).rfc3339()
 }
 
 /// The same ticket, but its time is over.

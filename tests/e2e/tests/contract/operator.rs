@@ -3,7 +3,7 @@
 use ropeline_e2e::{Answer, Method, Role, Value, json};
 
 use crate::call::{Call, Judged};
-use crate::enter;
+use crate::{enter, from_now};
 
 const PATH: &str = "/queue/admin/events/demo";
 
@@ -88,6 +88,54 @@ async fn what_visitors_rely_on_is_fixed_once_the_first_number_is_given() {
     }
     let same = admin(&j, Method::PATCH).json(json!({"lanes": 4, "audience": "b", "message": "go"})).expect(200).await;
     assert_eq!(same.json()["message"], "go", "the same value is no change");
+}
+
+#[tokio::test]
+async fn what_would_break_a_promise_is_fixed_from_its_time_on() {
+    let j = Judged::start();
+    let at = |ms: i64| json!(from_now(ms));
+    let settings = json!({
+        "prequeue_start_time": at(-60_000), "event_start_time": at(3_000), "event_end_time": at(4_600_000),
+        "shuffle_at_event_start": true, "lanes": 2,
+    });
+    admin(&j, Method::PUT).json(settings).expect(201).await;
+    let fixed = |field: &'static str, value: Value, since: &'static str| {
+        let body = json!({ field: value }).to_string();
+        let call = admin(&j, Method::PATCH).raw("application/json", body);
+        async move {
+            let fixed = call.problem(409, "conflict").await.json();
+            assert_eq!(fixed["field"], field);
+            assert!(fixed["detail"].as_str().is_some_and(|detail| detail.contains(since)), "{fixed}");
+        }
+    };
+    for (field, value) in [("location_hint", json!("weur")), ("test", json!(true))] {
+        fixed(field, value, "created").await;
+    }
+    enter(&j, "demo", false).await;
+    for (field, value) in [
+        ("lanes", json!(4)),
+        ("audience", json!("other")),
+        ("shuffle_at_event_start", json!(false)),
+        ("prequeue_start_time", at(-50_000)),
+    ] {
+        fixed(field, value, "first number").await;
+    }
+    admin(&j, Method::PATCH).json(json!({"event_start_time": at(3_500)})).expect(200).await;
+    j.world.board_until("demo", "that it is open", |board| board["phase"] == "open").await;
+    fixed("event_start_time", at(60_000), "opened").await;
+    admin(&j, Method::PATCH).json(json!({"event_end_time": at(0)})).expect(200).await;
+    j.world.board_until("demo", "that it has ended", |board| board["phase"] == "ended").await;
+    fixed("event_end_time", at(60_000), "ended").await;
+
+    // The emergency switch may be thrown at any time; another method may not be chosen.
+    let path = "/queue/admin/events/method";
+    j.world.create("method", &json!({})).await;
+    enter(&j, "method", false).await;
+    let choose = |method: &str| j.call(Method::PATCH, path).role(Role::Admin).json(json!({"queueing_method": method}));
+    assert_eq!(choose("passthrough").problem(409, "conflict").await.json()["field"], "queueing_method");
+    for method in ["reject", "fifo"] {
+        choose(method).expect(200).await;
+    }
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ const EVERYWHERE: [&str; 7] = [
 ];
 
 /// Problems that pass by themselves: they say when to ask again.
-const TEMPORARY: [&str; 4] = ["lease-held", "line-full", "not-your-turn", "overloaded"];
+const TEMPORARY: [&str; 6] = ["lease-held", "line-full", "not-open-yet", "not-your-turn", "overloaded", "queue-closed"];
 
 /// What was seen, or should be: operation, status, media type or problem.
 pub type Sight = (String, String, String);
@@ -158,10 +158,10 @@ impl Spec {
             }
         }
         let place = answer.json();
-        if let Some(state) = place.get("state").filter(|_| status < 300) {
+        if let Some(state) = place.get("state").filter(|_| status < 300 && place.get("poll_after_seconds").is_some()) {
             let after = answer.header("retry-after").and_then(|text| text.parse::<f64>().ok());
             let told = place["poll_after_seconds"].as_f64().unwrap_or_default();
-            let expected = (state == "waiting" || state == "called").then(|| told.ceil());
+            let expected = (state == "prequeue" || state == "waiting" || state == "called").then(|| told.ceil());
             if after != expected {
                 faults
                     .push(format!("Retry-After is {after:?} where poll_after_seconds is {told} and the state {state}"));
