@@ -57,10 +57,12 @@ fn now_ms() -> f64 {
 /// 503 when there is no copy young enough and none can be had; 404 when the event has been purged.
 pub async fn get(env: &Env, event: &Event) -> Result<Copy, Problem> {
     let now = now_ms();
+    // A clock that has stepped back makes no copy young.
+    let within = |since: f64, bound: f64| (0.0..bound).contains(&(now - since));
     let kept = BOARDS.with_borrow_mut(|boards| {
         let kept = boards.get_mut(&event.id)?;
-        let fresh = now - kept.at < FRESH_MS;
-        let asked = now - kept.asked < PATIENCE_MS;
+        let fresh = within(kept.at, FRESH_MS);
+        let asked = within(kept.asked, PATIENCE_MS);
         if !fresh && !asked {
             kept.asked = now;
         }
