@@ -60,6 +60,10 @@ impl Rest {
         self.deadline.is_some_and(|deadline| now > deadline)
     }
 
+    pub(super) fn is_new_second(&self, now: Ms) -> bool {
+        self.seconds.len() as u64 <= now / SECOND
+    }
+
     /// Notes how limits stand, once a second.
     pub(super) fn observe(&mut self, now: Ms, admitted: u64, last_minute: u64, used: u64) {
         let second = usize::try_from(now / SECOND).unwrap_or(usize::MAX);
