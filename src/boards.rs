@@ -11,6 +11,7 @@ use ropeline_queue::wire::Board;
 use ropeline_queue::{EventId, LaneId};
 use worker::Env;
 
+use crate::clock::{age_ms, now_ms};
 use crate::directory::Event;
 use crate::http::problem::{Problem, Slug};
 use crate::objects::call::{Address, CallError, call, lane_name};
@@ -47,31 +48,25 @@ thread_local! {
     static BOARDS: RefCell<HashMap<EventId, Kept>> = RefCell::default();
 }
 
-fn now_ms() -> f64 {
-    worker::js_sys::Date::now()
-}
-
 /// The event's board.
 ///
 /// # Errors
 /// 503 when there is no copy young enough and none can be had; 404 when the event has been purged.
 pub async fn get(env: &Env, event: &Event) -> Result<Copy, Problem> {
     let now = now_ms();
-    // A clock that has stepped back makes no copy young.
-    let within = |since: f64, bound: f64| (0.0..bound).contains(&(now - since));
     let kept = BOARDS.with_borrow_mut(|boards| {
         let kept = boards.get_mut(&event.id)?;
-        let fresh = within(kept.at, FRESH_MS);
-        let asked = within(kept.asked, PATIENCE_MS);
+        let fresh = age_ms(kept.at) < FRESH_MS;
+        let asked = age_ms(kept.asked) < PATIENCE_MS;
         if !fresh && !asked {
             kept.asked = now;
         }
         Some((Rc::clone(&kept.board), kept.at, fresh || asked, kept.lane))
     });
     if let Some((board, at, true, _)) = &kept
-        && now - at < OLDEST_MS
+        && age_ms(*at) < OLDEST_MS
     {
-        return Ok(Copy { board: Rc::clone(board), stale: now - at > STALE_AFTER_MS });
+        return Ok(Copy { board: Rc::clone(board), stale: age_ms(*at) > STALE_AFTER_MS });
     }
     let lane = kept.as_ref().map_or_else(|| pick(event), |(.., lane)| *lane);
     let name = lane_name(event.id.as_str(), lane);
@@ -83,7 +78,7 @@ pub async fn get(env: &Env, event: &Event) -> Result<Copy, Problem> {
             // Another lane may answer next time.
             BOARDS.with_borrow_mut(|boards| boards.get_mut(&event.id).map(|kept| kept.lane = pick(event)));
             match kept {
-                Some((board, at, ..)) if now - at < OLDEST_MS => Ok(Copy { board, stale: true }),
+                Some((board, at, ..)) if age_ms(at) < OLDEST_MS => Ok(Copy { board, stale: true }),
                 _ => Err(Problem::retry(
                     Slug::Overloaded,
                     5,

@@ -13,6 +13,7 @@ use ropeline_queue::wire::Configured;
 use ropeline_queue::{EventId, Settings};
 use worker::Env;
 
+use crate::clock::{age_ms, now_ms};
 use crate::http::problem::Problem;
 use crate::objects::call::{Address, CallError, call};
 use crate::objects::command::{EventEntry, Listing, RegistryCommand};
@@ -49,22 +50,18 @@ thread_local! {
     static REFRESHING: Cell<f64> = const { Cell::new(f64::NEG_INFINITY) };
 }
 
-fn now_ms() -> f64 {
-    worker::js_sys::Date::now()
-}
-
 /// The living event with this id.
 ///
 /// # Errors
 /// 404 when there is none; 503 when the registry cannot be asked and the copy is too old.
 pub async fn find(env: &Env, id: &str) -> Result<Rc<Event>, Problem> {
     let event = EventId::parse(id).map_err(|_| Problem::unknown_event(id))?;
-    let age = DIRECTORY.with_borrow(|directory| directory.version.map(|_| now_ms() - directory.at));
+    let age = DIRECTORY.with_borrow(|directory| directory.version.map(|_| age_ms(directory.at)));
     let known = || DIRECTORY.with_borrow(|directory| directory.events.get(&event).cloned());
     let due = match age {
         None => true,
         Some(age) if age >= FRESH_MS => true,
-        Some(age) if age >= REFRESH_MS => now_ms() - REFRESHING.get() > UNKNOWN_MS,
+        Some(age) if age >= REFRESH_MS => age_ms(REFRESHING.get()) > UNKNOWN_MS,
         Some(age) => age >= UNKNOWN_MS && known().is_none(),
     };
     if due && let Err(error) = refresh(env).await {
@@ -89,7 +86,7 @@ pub async fn all(env: &Env) -> Result<Vec<Rc<Event>>, CallError> {
 
 /// Whether any living event lists this web origin, by the copy at hand or a first one.
 pub async fn lists_origin(env: &Env, origin: &str) -> bool {
-    if DIRECTORY.with_borrow(|directory| directory.version.is_none() || now_ms() - directory.at > FRESH_MS)
+    if DIRECTORY.with_borrow(|directory| directory.version.is_none() || age_ms(directory.at) > FRESH_MS)
         && let Err(error) = refresh(env).await
     {
         worker::console_warn!("directory: {error}");
@@ -115,7 +112,7 @@ pub async fn refresh(env: &Env) -> Result<(), CallError> {
             directory.events = events.into_iter().filter_map(entry).collect();
         }
         directory.version = Some(listing.version);
-        directory.at = directory.at.max(began);
+        directory.at = began;
     });
     Ok(())
 }

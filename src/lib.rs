@@ -26,6 +26,8 @@ mod page;
 #[cfg(target_arch = "wasm32")]
 mod boards;
 #[cfg(target_arch = "wasm32")]
+mod clock;
+#[cfg(target_arch = "wasm32")]
 mod credentials;
 #[cfg(target_arch = "wasm32")]
 mod deployment;

@@ -3,6 +3,7 @@
 use ropeline_queue::{Number, Seq, Subject, UnixMillis};
 use ropeline_ticket::claims::{AdmittedBy, PASS_TYP, PassClaims, TICKET_TYP, TicketClaims, pass_jti, passthrough_jti};
 
+use crate::clock;
 use crate::deployment::Deployment;
 use crate::directory::Event;
 use crate::http::problem::Problem;
@@ -24,7 +25,7 @@ pub struct Token {
 
 /// The Worker's time, seconds since 1970. It dates tokens; it orders nothing.
 pub fn now_seconds() -> u64 {
-    (worker::js_sys::Date::now() / 1_000.0) as u64
+    clock::now().second()
 }
 
 /// A place as its ticket says it.

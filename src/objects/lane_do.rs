@@ -25,6 +25,7 @@ use super::cost;
 use super::lane_store;
 use super::reply::{self, Refused};
 use super::sql::SqlError;
+use crate::clock::{age_ms, now_ms};
 
 const WAITER_BOUND_MS: f64 = 8_000.0;
 const EXCHANGE_BOUND: Duration = Duration::from_secs(5);
@@ -93,10 +94,6 @@ impl Lane {
         };
         reply::response("lane", outcome)
     }
-}
-
-fn now_ms() -> f64 {
-    worker::js_sys::Date::now()
 }
 
 impl Inner {
@@ -406,16 +403,14 @@ impl Inner {
     /// The lane's copy of the board, asked for anew at most once a second. One request asks; the others get the last one.
     async fn board(&self) -> Result<Board, Refused> {
         let event = self.with(|memory| memory.event.clone())?;
-        let (now, copy) = (now_ms(), self.board.borrow().clone());
-        // After a step back of the clock what is of the future is old.
-        let within = |since: f64, bound: f64| (0.0..bound).contains(&(now - since));
-        let others = within(self.refreshing.get(), BOARD_USABLE_MS);
+        let copy = self.board.borrow().clone();
+        let others = age_ms(self.refreshing.get()) < BOARD_USABLE_MS;
         if let Some((at, board)) = copy
-            && within(at, if others { BOARD_USABLE_MS } else { BOARD_FRESH_MS })
+            && age_ms(at) < if others { BOARD_USABLE_MS } else { BOARD_FRESH_MS }
         {
             return Ok(board);
         }
-        self.refreshing.set(now);
+        self.refreshing.set(now_ms());
         let line = Address::line(event.as_str());
         let fresh = call_once::<Board>(&self.env, line, &LineCommand::Board, EXCHANGE_BOUND).await;
         self.refreshing.set(f64::NEG_INFINITY);

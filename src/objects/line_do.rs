@@ -15,7 +15,7 @@ use ropeline_queue::line::log::LogError;
 use ropeline_queue::line::{self as engine, Audit, ConfigureError, Paced, Step};
 use ropeline_queue::settings::SettingsError;
 use ropeline_queue::wire::{Configured, Exchange, ExchangeReply, Op, OpAnswer};
-use ropeline_queue::{EventId, Settings, UnixMillis};
+use ropeline_queue::{EventId, Settings};
 use serde::Serialize;
 use worker::js_sys::Object;
 use worker::wasm_bindgen::JsValue;
@@ -30,6 +30,7 @@ use super::cost;
 use super::line_store::{self, SqlLine, ToldRow};
 use super::reply::{self, Refused};
 use super::sql::SqlError;
+use crate::clock::{age_ms, now, now_ms};
 
 const TELL_BOUND: Duration = Duration::from_secs(5);
 const TELL_AGAIN_MS: f64 = 1_000.0;
@@ -97,10 +98,6 @@ impl Line {
     pub async fn alarm(&self) -> Result<(), JsValue> {
         self.inner.remind().await.map_err(|error| JsValue::from(error.to_string()))
     }
-}
-
-fn now() -> UnixMillis {
-    UnixMillis(worker::js_sys::Date::now() as u64)
 }
 
 impl Inner {
@@ -353,7 +350,7 @@ impl Inner {
     /// Sees that the alarm is set for what is due next. It is set in this very turn, so that it is stored together with the change
     /// it follows.
     fn keep_armed(&self) -> Result<(), SqlError> {
-        let now = worker::js_sys::Date::now();
+        let now = now_ms();
         let due = self.with(|line, _| Ok::<_, SqlError>(line.next_due()))?.flatten();
         let again = self.untold()?.map(|_| now + TELL_AGAIN_MS);
         let wanted = due.map(|due| due.get() as f64).into_iter().chain(again).reduce(f64::min);
@@ -396,7 +393,7 @@ impl Inner {
         if self.is_telling() {
             return Ok(());
         }
-        self.telling.set(worker::js_sys::Date::now());
+        self.telling.set(now_ms());
         let done = self.tell_all().await;
         self.telling.set(f64::NEG_INFINITY);
         done
@@ -404,7 +401,7 @@ impl Inner {
 
     fn is_telling(&self) -> bool {
         // Two commands at most, each within its bound.
-        worker::js_sys::Date::now() - self.telling.get() < 2.0 * TELL_BOUND.as_secs_f64() * 1_000.0
+        age_ms(self.telling.get()) < 2.0 * TELL_BOUND.as_secs_f64() * 1_000.0
     }
 
     async fn tell_all(&self) -> Result<(), SqlError> {

@@ -17,6 +17,7 @@ use super::command::{Burial, EventEntry, Listing, RegistryCommand, Reservation, 
 use super::cost;
 use super::reply::{self, Refused};
 use super::sql::{self, Bind, SqlError, run, transaction};
+use crate::clock::now;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
@@ -104,7 +105,7 @@ impl Registry {
                         let statement = "UPDATE events SET state = 'burying', busy = 0, salt = NULL WHERE event = ?";
                         sql::write(sql, statement, [name.as_str().into()])?;
                         let statement = "INSERT INTO burials VALUES (?, ?, ?, ?) ON CONFLICT (event) DO NOTHING";
-                        let at = worker::js_sys::Date::now() as u64;
+                        let at = now().get();
                         let binds =
                             [name.as_str().into(), at.into(), Bind::Text(&by), Bind::Integer(u64::from(forced))];
                         sql::write(sql, statement, binds)

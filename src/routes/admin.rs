@@ -5,11 +5,12 @@
 
 use ropeline_queue::settings::SettingsError;
 use ropeline_queue::wire::{Configured, Phase, Stats};
-use ropeline_queue::{EventId, LaneId, Settings, UnixMillis};
+use ropeline_queue::{EventId, LaneId, Settings};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Context, no_answer};
+use crate::clock;
 use crate::directory;
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
@@ -169,7 +170,7 @@ async fn directory_has(c: &Context, event: &EventId) -> Result<Option<std::rc::R
 /// Reserves the id, makes lanes and line, and the line's telling sets the event live.
 async fn create(c: &Context, event: &EventId, settings: Settings, by: String) -> Result<Reply, Problem> {
     // The line checks this, too; but nothing should be kept for an event that cannot be.
-    settings.check_times(UnixMillis(worker::js_sys::Date::now() as u64)).map_err(refuse)?;
+    settings.check_times(clock::now()).map_err(refuse)?;
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).map_err(Problem::internal)?;
     let reserve = RegistryCommand::Reserve { event: event.clone(), salt: salt_text(&salt), lanes: settings.lanes };

@@ -7,6 +7,7 @@ use ropeline_queue::wire::{Board, OpAnswer, Phase, Refusal};
 use super::places::{Answer, Shown, passes};
 use super::{Context, no_answer};
 use crate::boards;
+use crate::clock;
 use crate::credentials;
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
@@ -39,7 +40,7 @@ pub async fn enter(c: &Context) -> Result<Reply, Problem> {
     };
     let sub = credentials::subject(&event, &key)?;
     let board = boards::get(&c.env, &event).await?;
-    let now = UnixMillis(worker::js_sys::Date::now() as u64);
+    let now = clock::now();
     if let Some(opens_at) = scheduled(&board.board).filter(|opens_at| now < *opens_at) {
         return Err(refused(Refusal::NotOpen { opens_at }, board.board.event_start_time));
     }
@@ -81,7 +82,7 @@ fn refused(reason: Refusal, start: Option<UnixMillis>) -> Problem {
             Problem::retry(Slug::LineFull, 30, "all places are taken; ask again later, some may become free")
         }
         Refusal::NotOpen { opens_at } => {
-            let now = UnixMillis(worker::js_sys::Date::now() as u64);
+            let now = clock::now();
             let seconds = opens_at.since(now).div_ceil(1_000).clamp(1, LONGEST_RETRY_SECONDS);
             let detail = format!("places are given from {} on; enter again then", opens_at.rfc3339());
             Problem::retry(Slug::NotOpenYet, seconds, detail).opens(start.unwrap_or(opens_at).rfc3339())

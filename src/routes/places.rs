@@ -7,6 +7,7 @@ use ropeline_queue::{Number, Position, Subject, UnixMillis};
 
 use super::Context;
 use crate::boards::Copy;
+use crate::clock::now;
 use crate::directory::Event;
 use crate::http::cookies::{self, Purpose};
 use crate::http::problem::Problem;
@@ -37,10 +38,6 @@ pub struct Answer<'a> {
 /// Whether the board says that everybody passes. What was just changed by hand may not be on it yet: when in doubt nobody does.
 pub fn passes(event: &Event, board: &Board) -> bool {
     place::passes(board) && !event.settings.sold_out && event.settings.queueing_method != QueueingMethod::Reject
-}
-
-fn now() -> UnixMillis {
-    UnixMillis(worker::js_sys::Date::now() as u64)
 }
 
 fn jitter() -> f64 {
