@@ -12,7 +12,7 @@ const LEAST_PERCENT_OF_SLOTS: u64 = 95;
 const LEAST_PERCENT_OF_MINUTES: u64 = 95;
 /// The same by plain sums of admissions: less, since what is free in a minute waits until the smallest who is present asks, and
 /// five minutes may begin and end at the wrong moment.
-const LEAST_PERCENT_BY_SUMS: u64 = 92;
+const LEAST_PERCENT_BY_SUMS: u64 = 90;
 
 /// How the limits stood in one second.
 #[derive(Clone, Copy, Debug)]
