@@ -23,6 +23,7 @@ pub mod crowd;
 pub mod http;
 pub mod kafka;
 pub mod keys;
+pub mod mutants;
 pub mod paths;
 pub mod process;
 pub mod services;

@@ -25,6 +25,8 @@ enum Command {
     Up(xtask::up::Options),
     /// Run all tests, or one part of them, and count them
     Test(xtask::test::Options),
+    /// Break queue/ and ticket/ in every small way, one at a time, and see whether a test fails
+    Mutants(xtask::mutants::Options),
     /// Measure speed and cost beside the ceilings of the platform, on this machine
     Bench(xtask::bench::Options),
     /// Hold the promises against the real runtime, under load, with `kill -9` at random
@@ -65,6 +67,7 @@ fn run(ui: &Ui) -> Result<()> {
         }
         Command::Up(options) => xtask::up::run(ui, &options),
         Command::Test(options) => xtask::test::run(ui, &options),
+        Command::Mutants(options) => xtask::mutants::run(ui, &options),
         Command::Bench(options) => xtask::bench::run(ui, &options),
         Command::Soak(options) => xtask::soak::run(ui, &options),
         Command::Bill(options) => xtask::bench::bill::run(ui, &options),

@@ -23,6 +23,8 @@ const WORKER_BUILD: &str = "0.8.7";
 const WASM_BINDGEN: &str = "0.2.130";
 /// Dependency rules: licences, sources, bans.
 const CARGO_DENY: &str = "0.20.2";
+/// Breaks the code on purpose, for `cargo xtask mutants`.
+const CARGO_MUTANTS: &str = "27.1.0";
 
 /// The installed tools that a build of the Worker and a run of it need.
 #[derive(Debug, Clone)]
@@ -143,6 +145,17 @@ pub fn ensure_cargo_deny(ui: &Ui) -> Result<PathBuf> {
     cargo_tool(ui, "cargo-deny", CARGO_DENY, true)?;
     forget_objects();
     Ok(paths::tools().join("bin/cargo-deny"))
+}
+
+/// `cargo-mutants`, for `cargo xtask mutants`.
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn ensure_cargo_mutants(ui: &Ui) -> Result<PathBuf> {
+    let _lock = Lock::take(ui)?;
+    cargo_tool(ui, "cargo-mutants", CARGO_MUTANTS, true)?;
+    forget_objects();
+    Ok(paths::tools().join("bin/cargo-mutants"))
 }
 
 /// What the commands need that we cannot install: said all at once, each with

@@ -98,3 +98,99 @@ impl Order {
         Walk { to: rest.to, living: walk.living + rest.living }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::EventId;
+
+    const LAST: u64 = 30;
+
+    fn draw(count: u64) -> Draw {
+        Draw::new(&EventId::parse("demo").unwrap(), &[7; 32], count).unwrap()
+    }
+
+    /// Without a draw, with one that nobody takes part in, with one of some, and with one of all.
+    fn orders() -> [Order; 4] {
+        [Order::Fifo, Order::drawn(draw(0)), Order::drawn(draw(12)), Order::drawn(draw(LAST))]
+    }
+
+    fn position(order: &Order, number: u64) -> u64 {
+        order.position(Number(number)).unwrap().get()
+    }
+
+    /// Of the numbers `1 ..= LAST`, in their order.
+    fn positions(order: &Order) -> Vec<u64> {
+        (1..=LAST).map(|number| position(order, number)).collect()
+    }
+
+    #[test]
+    fn what_has_passed_the_frontier_is_counted_number_by_number() {
+        for order in orders() {
+            let positions = positions(&order);
+            for (first, last) in [(1, 1), (1, LAST), (3, 12), (4, 13), (12, 12), (13, 13), (13, 20), (5, 25)] {
+                for frontier in 0..=LAST {
+                    let numbers = &positions[first as usize - 1..last as usize];
+                    let passed = numbers.iter().filter(|position| **position <= frontier).count();
+                    let counted = order.passed(Number(first), Number(last), Position(frontier));
+                    assert_eq!(counted, passed as u64, "{first}..={last} up to {frontier}");
+                }
+            }
+        }
+        assert_eq!(Order::Hidden.passed(Number(1), Number(9), Position(9)), 0);
+    }
+
+    #[test]
+    fn the_frontier_passes_as_many_of_the_living_as_are_wanted() {
+        let mut gone = Gone::default();
+        for (first, last) in [(2, 2), (5, 9), (12, 14), (21, 21)] {
+            gone.insert(Number(first), Number(last));
+        }
+        for order in orders() {
+            let positions = (1..).zip(positions(&order));
+            let living: Vec<u64> = positions.filter(|(n, _)| !gone.contains(Number(*n))).map(|(_, p)| p).collect();
+            for (from, last) in [(0, LAST), (0, 13), (3, 12), (4, 21), (11, 25), (12, LAST), (13, 14), (20, 20)] {
+                // As numbers are given, a draw is never larger than their count.
+                if matches!(&order, Order::Drawn { draw, .. } if draw.count() > last) {
+                    continue;
+                }
+                let up_to = |to: u64| living.iter().filter(|p| (from + 1..=to).contains(*p)).count() as u64;
+                for want in 0..=LAST {
+                    let walk = order.advance(&gone, Position(from), want, Position(last));
+                    let what = format!("{want} from {from}, up to {last}");
+                    assert_eq!(walk.living, want.min(up_to(last)), "{what}");
+                    assert_eq!(up_to(walk.to), walk.living, "{what}");
+                    assert!((from..=last).contains(&walk.to), "{what}");
+                }
+            }
+        }
+        assert_eq!(Order::Hidden.advance(&gone, Position(0), 9, Position(LAST)), Walk { to: 0, living: 0 });
+    }
+
+    #[test]
+    fn one_step_through_a_draw_looks_at_a_bounded_number_of_positions() {
+        let (count, last) = (2 * MOST_LOOKS + 500, 2 * MOST_LOOKS + 600);
+        let order = Order::drawn(draw(count));
+        let mut frontier = 0;
+        for to in [MOST_LOOKS, 2 * MOST_LOOKS, last] {
+            let walk = order.advance(&Gone::default(), Position(frontier), u64::MAX, Position(last));
+            assert_eq!(walk, Walk { to, living: to - frontier });
+            frontier = to;
+        }
+    }
+
+    #[test]
+    fn positions_that_are_asked_for_again_are_remembered_up_to_a_bound() {
+        let mut order = Order::drawn(draw(20));
+        for number in [3, 4, 21] {
+            assert_eq!(order.learn(Number(number)).map(Position::get), Some(position(&order, number)));
+        }
+        let Order::Drawn { known, .. } = &mut order else { panic!("{order:?}") };
+        assert_eq!(known.keys().copied().collect::<Vec<_>>(), [Number(3), Number(4)], "21 needs no computing");
+        known.extend((100..).map(|number| (Number(number), Position(number))).take(MOST_KNOWN - 2));
+        assert_eq!(known.len(), MOST_KNOWN);
+        order.learn(Number(5));
+        let Order::Drawn { known, .. } = &order else { panic!("{order:?}") };
+        assert_eq!(known.len(), 1);
+    }
+}
