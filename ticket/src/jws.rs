@@ -58,14 +58,15 @@ pub fn signing_input(alg: Algorithm, typ: &str, kid: &str, claims: &impl Seriali
 /// As [`signing_input`].
 pub fn signing_input_with(encoded_header: &str, claims: &impl Serialize) -> Result<String, TokenError> {
     let json = serde_json::to_vec(claims).map_err(|_| TokenError::Unserializable)?;
-    let length = encoded_header.len() + 1 + json.len().div_ceil(3) * 4 + 1 + SIGNATURE_TEXT_LENGTH;
+    // The claims without padding, the signature, two dots.
+    let length = encoded_header.len() + (json.len() * 4).div_ceil(3) + SIGNATURE_TEXT_LENGTH + 2;
+    if length > MAX_TOKEN_LENGTH {
+        return Err(TokenError::Unserializable);
+    }
     let mut input = String::with_capacity(length);
     input.push_str(encoded_header);
     input.push('.');
     base64url::encode_into(&json, &mut input);
-    if input.len() + 1 + SIGNATURE_TEXT_LENGTH > MAX_TOKEN_LENGTH {
-        return Err(TokenError::Unserializable);
-    }
     Ok(input)
 }
 

@@ -246,6 +246,18 @@ fn a_pass_from_the_future_is_refused() {
 }
 
 #[test]
+fn a_ticket_is_good_from_when_it_was_made_until_it_ends() {
+    let key = &both_kinds()[0];
+    let token = signer(key).sign_ticket(&ticket()).unwrap();
+    let ours = Verifier::new(&set(&[key]).public(), ISSUER, ISSUER).unwrap().with_leeway(0);
+    let (iat, exp) = (ticket().iat, ticket().exp);
+    let at = |now| ours.verify_ticket(&token, None, now).map(drop);
+    assert_eq!(at(iat - 1), Err(TokenError::NotYetValid { iat }));
+    assert_eq!((at(iat), at(exp - 1)), (Ok(()), Ok(())));
+    assert_eq!(at(exp), Err(TokenError::Expired { exp }));
+}
+
+#[test]
 fn a_foreign_issuer_audience_or_event_is_refused() {
     let key = &both_kinds()[0];
     let with_claim = |member, to: &str| verdict(key, &header(key), &with(claims(), member, json!(to)));
@@ -356,8 +368,19 @@ fn a_token_larger_than_ours_is_refused_unread() {
         check(key, &format!("{largest}{}", ".".repeat(4097 - largest.len()))),
         Err(TokenError::TooLarge { max: 4096 })
     );
-    let long_sub = ropeline_ticket::PassClaims { sub: "a".repeat(3000), ..pass() };
-    assert_eq!(signer(key).sign_pass(&long_sub), Err(TokenError::Unserializable), "nor is one made");
+}
+
+#[test]
+fn a_token_is_made_as_large_as_it_is_read_and_no_larger() {
+    let key = &both_kinds()[0];
+    let signer = signer(key);
+    let signed = |length| signer.sign_pass(&ropeline_ticket::PassClaims { sub: "a".repeat(length), ..pass() });
+    // Three bytes of claims are four of the token.
+    let length = 1_000 + ((4096 - signed(1_000).unwrap().len()) * 3).div_ceil(4);
+    let largest = signed(length).unwrap();
+    assert_eq!(largest.len(), 4096);
+    assert_eq!(check(key, &largest), Ok(()));
+    assert_eq!(signed(length + 1), Err(TokenError::Unserializable));
 }
 
 #[test]
