@@ -62,17 +62,17 @@ impl Gone {
     #[must_use]
     pub fn walk(&self, from: u64, want: u64, last: u64) -> Walk {
         let (mut to, mut living) = (from, 0);
-        let covering = self.ranges.range(..=from).next_back().filter(|(_, end)| **end > from);
-        let following = self.ranges.range(from + 1..);
-        for (&first, &end) in covering.into_iter().chain(following) {
-            if living == want || to >= last {
+        let before = self.ranges.range(..=from).next_back();
+        let following = self.ranges.range(from + 1..).take_while(|(first, _)| **first <= last);
+        for (&first, &end) in before.into_iter().chain(following) {
+            if living == want {
                 break;
             }
-            let step = first.saturating_sub(to + 1).min(want - living).min(last - to);
+            let step = first.saturating_sub(to + 1).min(want - living).min(last.saturating_sub(to));
             living += step;
             to += step;
             if to + 1 >= first {
-                to = end.min(last);
+                to = to.max(end.min(last));
             }
         }
         let rest = (want - living).min(last.saturating_sub(to));
@@ -111,6 +111,19 @@ mod tests {
             for p in 1..60 {
                 prop_assert_eq!(gone.contains(Number(p)), points.contains(&p));
             }
+        }
+    }
+
+    #[test]
+    fn neighbours_are_one_range_in_whatever_order_they_go() {
+        let mut whole = Gone::default();
+        whole.insert(Number(1), Number(5));
+        for order in [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1], [1, 5, 2, 4, 3], [3, 1, 5, 4, 2]] {
+            let mut gone = Gone::default();
+            for number in order {
+                gone.insert(Number(number), Number(number));
+            }
+            assert_eq!(gone, whole, "{order:?}");
         }
     }
 
