@@ -62,9 +62,8 @@ impl Gone {
     #[must_use]
     pub fn walk(&self, from: u64, want: u64, last: u64) -> Walk {
         let (mut to, mut living) = (from, 0);
-        let before = self.ranges.range(..=from).next_back();
-        let following = self.ranges.range(from + 1..).take_while(|(first, _)| **first <= last);
-        for (&first, &end) in before.into_iter().chain(following) {
+        let start = self.ranges.range(..=from).next_back().map_or(from, |(&first, _)| first);
+        for (&first, &end) in self.ranges.range(start..).take_while(|(first, _)| **first <= last) {
             if living == want {
                 break;
             }
