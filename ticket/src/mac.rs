@@ -341,6 +341,14 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_has_32_to_1024_bytes() {
+        for length in [32, 1024] {
+            let k = base64url::encode(&vec![7; length]);
+            assert!(MacKeys::from_json(&format!(r#"{{"keys":[{{"kty":"oct","k":"{k}"}}]}}"#)).is_ok(), "{length}");
+        }
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         assert_eq!(format!("{:?}", keys(&[OLD, NEW])), "MacKeys(2 redacted)");
     }

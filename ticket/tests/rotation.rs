@@ -104,3 +104,18 @@ fn a_seed_makes_one_key_and_another_seed_another() {
         assert!(Signer::new(&read).is_ok());
     }
 }
+
+#[test]
+fn a_set_has_at_most_sixteen_keys() {
+    let some = |count| PrivateKeys::from_keys((0..count).map(|seed| generate_ed25519([seed; 32])).collect());
+    let most = some(16).unwrap();
+    assert!(PrivateKeys::from_json(&most.to_secret_json()).is_ok());
+    assert!(Verifier::new(&most.public(), ISSUER, SHOP).is_ok());
+    assert_eq!(some(17).unwrap_err(), KeyError::TooMany { max: 16 });
+}
+
+#[test]
+fn a_signer_names_its_key_and_shows_no_secret() {
+    let [es256, _] = both_kinds();
+    assert_eq!(format!("{:?}", signer(&es256)), format!(r#"Signer {{ alg: Es256, kid: "{}", .. }}"#, es256.kid()));
+}
