@@ -4,6 +4,7 @@
 //! meets the others, too. `.cargo/mutants.toml` says what is left out, each with its reason. A mutant that no test notices is a
 //! failure of this command: it needs a test, simpler code, or a reason.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -64,15 +65,25 @@ const CASES: &str = "200";
 /// Dependencies are compiled once, mutants each time; and cryptography that is slow would be most of what one costs.
 const PROFILE: [&str; 2] = [r#"profile.dev.package."*".opt-level=2"#, "profile.dev.package.ropeline-queue.opt-level=1"];
 
-/// How mutants ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How mutants ended, by their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Outcome {
-    caught: usize,
-    missed: usize,
+    caught: BTreeSet<String>,
+    missed: BTreeSet<String>,
     /// A test that never ended caught it.
-    timed_out: usize,
+    timed_out: BTreeSet<String>,
     /// Does not compile.
-    unviable: usize,
+    unviable: BTreeSet<String>,
+}
+
+impl Outcome {
+    /// What was missed got a second look; of others that had one as well, the first counts.
+    fn after(mut self, second: &Self) -> Self {
+        self.caught.extend(self.missed.intersection(&second.caught).cloned());
+        self.timed_out.extend(self.missed.intersection(&second.timed_out).cloned());
+        self.missed.retain(|name| second.missed.contains(name));
+        self
+    }
 }
 
 /// Runs the mutants and prints how they ended.
@@ -92,9 +103,13 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
         let outcome = part.run(ui, &program, options)?;
         println!(
             "{}: {} caught, {} missed, {} timed out, {} do not compile",
-            part.name, outcome.caught, outcome.missed, outcome.timed_out, outcome.unviable
+            part.name,
+            outcome.caught.len(),
+            outcome.missed.len(),
+            outcome.timed_out.len(),
+            outcome.unviable.len()
         );
-        missed += outcome.missed;
+        missed += outcome.missed.len();
     }
     if missed > 0 {
         bail!("no test notices {missed} of the mutants");
@@ -109,22 +124,18 @@ impl Part {
         let mut quick: Vec<String> = options.file.iter().map(|glob| format!("--file={glob}")).collect();
         quick.extend(options.shard.iter().map(|shard| format!("--shard={shard}")));
         let first = self.round(program, "quick", self.quick, &quick)?;
-        if first.missed == 0 {
+        if first.missed.is_empty() {
             return Ok(first);
         }
-        ui.step(format!("mutants: {}, all other tests for {} that were missed", self.name, first.missed));
-        let survivors = std::fs::read_to_string(self.lists("quick").join("missed.txt"))?;
-        let survivors: Vec<String> = survivors.lines().map(|name| format!("--re=^{}$", literally(name))).collect();
+        ui.step(format!("mutants: {}, all other tests for {} that were missed", self.name, first.missed.len()));
+        // cargo-mutants takes deleted fields of structs along, whatever they are called.
+        let survivors: Vec<String> = first.missed.iter().map(|name| format!("--re=^{}$", literally(name))).collect();
         let second = self.round(program, "thorough", self.thorough, &survivors)?;
-        if second.missed > 0 {
-            ui.note(format!("each of them with its log: {}", self.lists("thorough").display()));
+        let outcome = first.after(&second);
+        for name in &outcome.missed {
+            ui.note(format!("missed: {name}"));
         }
-        Ok(Outcome {
-            caught: first.caught + second.caught,
-            timed_out: first.timed_out + second.timed_out,
-            missed: second.missed,
-            unviable: first.unviable,
-        })
+        Ok(outcome)
     }
 
     fn round(&self, program: &Path, name: &str, tests: &[&str], which: &[String]) -> Result<Outcome> {
@@ -149,10 +160,10 @@ impl Part {
         }
         let lists = self.lists(name);
         Ok(Outcome {
-            caught: lines(&lists.join("caught.txt"))?,
-            missed: lines(&lists.join("missed.txt"))?,
-            timed_out: lines(&lists.join("timeout.txt"))?,
-            unviable: lines(&lists.join("unviable.txt"))?,
+            caught: names(&lists.join("caught.txt"))?,
+            missed: names(&lists.join("missed.txt"))?,
+            timed_out: names(&lists.join("timeout.txt"))?,
+            unviable: names(&lists.join("unviable.txt"))?,
         })
     }
 
@@ -166,9 +177,9 @@ impl Part {
     }
 }
 
-fn lines(list: &Path) -> Result<usize> {
+fn names(list: &Path) -> Result<BTreeSet<String>> {
     let text = std::fs::read_to_string(list).with_context(|| format!("{}", list.display()))?;
-    Ok(text.lines().count())
+    Ok(text.lines().map(str::to_owned).collect())
 }
 
 /// A regular expression that matches this text only.
@@ -185,6 +196,21 @@ fn literally(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_look_counts_for_what_was_missed_only() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let first = Outcome { caught: names(&["a"]), missed: names(&["b", "c", "d"]), ..Outcome::default() };
+        let second =
+            Outcome { caught: names(&["b"]), missed: names(&["a", "c"]), timed_out: names(&["d"]), ..first.clone() };
+        let expected = Outcome {
+            caught: names(&["a", "b"]),
+            missed: names(&["c"]),
+            timed_out: names(&["d"]),
+            unviable: names(&[]),
+        };
+        assert_eq!(first.after(&second), expected);
+    }
 
     #[test]
     fn a_mutant_is_named_literally() {
