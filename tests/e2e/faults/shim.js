@@ -35,8 +35,8 @@ const request = (binding, text, order) => {
     : new Request("http://object/", { method: "POST", body: text, headers });
 };
 
-const textOf = async (input) => {
-  const sent = new Request(input);
+const textOf = async (input, init) => {
+  const sent = new Request(input, init);
   const query = new URL(sent.url).search.slice(1);
   return query ? fromBase64Url(query) : await sent.text();
 };
@@ -88,10 +88,10 @@ class Stub {
     Object.assign(this, { binding, name, real, id: ++told.stubs, broken: false });
   }
 
-  async fetch(input) {
+  async fetch(input, init) {
     // As the platform's: once it has failed, a stub goes on failing.
     if (this.broken) fail("this stub is broken", {});
-    const text = await textOf(input);
+    const text = await textOf(input, init);
     const command = nameOf(text);
     const fault = rule(this.binding, command, text);
     const call = {
