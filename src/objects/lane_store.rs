@@ -20,7 +20,11 @@ pub fn create(state: &State, event: &EventId, lane: LaneId) -> Result<(), SqlErr
     transaction(state, move |sql| {
         sql.exec(SCHEMA, None)?;
         let binds = [event.as_str().into(), u64::from(lane.0).into()];
-        sql::write(sql, "INSERT INTO meta VALUES (1, ?, ?, 0, 0) ON CONFLICT (id) DO NOTHING", binds)
+        sql::write(
+            sql,
+            "INSERT INTO meta (id, event, lane, inc, k) VALUES (1, ?, ?, 0, 0) ON CONFLICT (id) DO NOTHING",
+            binds,
+        )
     })
 }
 
@@ -78,7 +82,7 @@ fn write(sql: &SqlStorage, change: &LaneChange) -> Result<(), SqlError> {
         LaneChange::Visitors { subjects, first, at } => {
             let subjects = serde_json::to_string(subjects).map_err(|error| SqlError(error.to_string()))?;
             // One statement for the whole batch: `key` is the index within it. Without WHERE the upsert would not parse.
-            let statement = "INSERT INTO visitors SELECT value, key + ?, ?, 0 FROM json_each(?) WHERE true
+            let statement = "INSERT INTO visitors (sub, number, entered_at, left) SELECT value, key + ?, ?, 0 FROM json_each(?) WHERE true
                 ON CONFLICT (sub) DO UPDATE SET number = excluded.number, entered_at = excluded.entered_at, left = 0";
             sql::write(sql, statement, [first.get().into(), at.get().into(), Bind::Text(&subjects)])
         }

@@ -13,44 +13,8 @@ use ropeline_queue::{Epoch, EventId, LaneId, Number, Position, Seq, UnixMillis, 
 use worker::{SqlStorage, State};
 
 use super::command::AuditRow;
+use super::line_schema;
 use super::sql::{self, Bind, Row, SqlError, run, transaction};
-
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS line (
-  id INTEGER PRIMARY KEY CHECK (id = 1), event TEXT NOT NULL, clk INTEGER NOT NULL, last_number INTEGER NOT NULL,
-  frontier INTEGER NOT NULL, seq INTEGER NOT NULL, voided INTEGER NOT NULL, version INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS configured (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, settings TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS lane (
-  lane INTEGER PRIMARY KEY, inc INTEGER NOT NULL, k INTEGER NOT NULL, count INTEGER, first INTEGER, at INTEGER, refusal TEXT);
-CREATE TABLE IF NOT EXISTS gone (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, why TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS called (last INTEGER PRIMARY KEY, count INTEGER NOT NULL, at INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS admission (
-  seq INTEGER PRIMARY KEY, number INTEGER NOT NULL, admitted_at INTEGER NOT NULL, record TEXT NOT NULL,
-  session_expires_at INTEGER NOT NULL, release_at INTEGER NOT NULL, over INTEGER NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS admission_number ON admission (number);
-CREATE TABLE IF NOT EXISTS relay (
-  id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, owner TEXT, lease_until INTEGER NOT NULL,
-  drained INTEGER NOT NULL, acked INTEGER NOT NULL, topic TEXT, partition INTEGER, next_offset INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS told (
-  id INTEGER PRIMARY KEY CHECK (id = 1), config_version INTEGER NOT NULL, busy INTEGER NOT NULL, stamp INTEGER NOT NULL);
-";
-
-/// What the second version added. `release` counts the slots that are free again at a time: a few rows an exchange, where the index it
-/// stands for was one for each admission. `released` is the version of the line up to which it counts.
-const ADDED: &str = "
-ALTER TABLE line ADD COLUMN passed INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE line ADD COLUMN released INTEGER NOT NULL DEFAULT -1;
-DROP INDEX IF EXISTS admission_release;
-CREATE TABLE release (at INTEGER PRIMARY KEY, count INTEGER NOT NULL);
-ALTER TABLE gone ADD COLUMN at INTEGER;
-ALTER TABLE admission ADD COLUMN over_at INTEGER;
-ALTER TABLE admission ADD COLUMN over_by TEXT;
-ALTER TABLE admission ADD COLUMN redeemed INTEGER NOT NULL DEFAULT 0;
-CREATE TABLE course (
-  id INTEGER PRIMARY KEY CHECK (id = 1), seed TEXT NOT NULL, opened_at INTEGER, opened_count INTEGER, ended_at INTEGER,
-  pace INTEGER);
-CREATE TABLE audit (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL);
-";
 
 /// What the registry is known to have heard from this line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,8 +38,7 @@ fn flag(value: bool) -> Bind<'static> {
 pub fn create(state: &State, event: &EventId, configured: Configured, audit: Audit) -> Result<(), SqlError> {
     let event = event.clone();
     transaction(state, move |sql| {
-        sql.exec(SCHEMA, None)?;
-        add(sql)?;
+        line_schema::make(sql)?;
         let head = [event.as_str().into(), audit.at.get().into()];
         sql::write(
             sql,
@@ -83,25 +46,15 @@ pub fn create(state: &State, event: &EventId, configured: Configured, audit: Aud
                 VALUES (1, ?, ?, 0, 0, 0, 0, 0, 0)",
             head,
         )?;
-        sql::write(sql, "INSERT INTO relay VALUES (1, 0, NULL, 0, 0, 0, NULL, NULL, 0)", [])?;
-        sql::write(sql, "INSERT INTO told VALUES (1, 0, 0, 0)", [])?;
+        sql::write(
+            sql,
+            "INSERT INTO relay (id, epoch, lease_until, drained, acked, next_offset) VALUES (1, 0, 0, 0, 0, 0)",
+            [],
+        )?;
+        sql::write(sql, "INSERT INTO told (id, config_version, busy, stamp) VALUES (1, 0, 0, 0)", [])?;
         write(sql, &Change::Configured(configured))?;
         write(sql, &Change::Audit(audit))
     })
-}
-
-fn has_table(sql: &SqlStorage, name: &str) -> Result<bool, SqlError> {
-    let statement = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
-    Ok(!run(sql, statement, [Bind::Text(name)])?.is_empty())
-}
-
-/// Brings tables of the first version to the second. The draw's secret is made here, and never again.
-fn add(sql: &SqlStorage) -> Result<(), SqlError> {
-    sql.exec(ADDED, None)?;
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| SqlError(error.to_string()))?;
-    let seed = hex::encode(&seed);
-    sql::write(sql, "INSERT INTO course (id, seed) VALUES (1, ?)", [Bind::Text(&seed)])
 }
 
 /// Writes the changes of one step, all or none.
@@ -172,11 +125,8 @@ pub fn told(sql: &SqlStorage) -> Result<ToldRow, SqlError> {
 
 /// The event this line was created for; none if it was not, or was purged. Brings its tables up to date.
 pub fn open(state: &State, sql: &SqlStorage) -> Result<Option<EventId>, SqlError> {
-    if !has_table(sql, "line")? {
+    if !line_schema::bring_up_to_date(state, sql)? {
         return Ok(None);
-    }
-    if !has_table(sql, "course")? {
-        transaction(state, add)?;
     }
     recount(state, sql)?;
     match run(sql, "SELECT event FROM line", [])?.into_iter().next() {
@@ -206,7 +156,7 @@ fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
         }
         Change::Configured(Configured { version, settings }) => {
             let settings = serde_json::to_string(settings).map_err(|error| SqlError(error.to_string()))?;
-            let statement = "INSERT INTO configured VALUES (1, ?, ?)
+            let statement = "INSERT INTO configured (id, version, settings) VALUES (1, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET version = excluded.version, settings = excluded.settings";
             sql::write(sql, statement, [Bind::Integer(*version), Bind::Text(&settings)])
         }
@@ -216,7 +166,7 @@ fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
             sql::write(sql, "INSERT INTO gone (first, last, why, at) VALUES (?, ?, ?, ?)", binds)
         }
         Change::Called { last, count, at } => {
-            sql::write(sql, "INSERT INTO called VALUES (?, ?, ?)", [last.get(), *count, at.get()].map(Bind::Integer))
+            sql::write(sql, "INSERT INTO called (last, count, at) VALUES (?, ?, ?)", [last.get(), *count, at.get()].map(Bind::Integer))
         }
         Change::Admit(Admission { session, number, admitted_at, record }) => sql::write(
             sql,
@@ -260,7 +210,8 @@ fn write_lane(sql: &SqlStorage, lane: LaneId, row: &LaneRow) -> Result<(), SqlEr
             (count.into(), Bind::Null, Bind::Null, Bind::Text(&reason))
         }
     };
-    let statement = "INSERT INTO lane VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (lane) DO UPDATE SET inc = excluded.inc,
+    let statement = "INSERT INTO lane (lane, inc, k, count, first, at, refusal)
+        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (lane) DO UPDATE SET inc = excluded.inc,
         k = excluded.k, count = excluded.count, first = excluded.first, at = excluded.at, refusal = excluded.refusal";
     sql::write(sql, statement, [u64::from(lane.0).into(), row.inc.into(), row.k.into(), count, first, at, refusal])
 }

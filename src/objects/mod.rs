@@ -9,6 +9,7 @@ mod cost;
 pub mod lane_do;
 mod lane_store;
 pub mod line_do;
+mod line_schema;
 mod line_store;
 pub mod registry_do;
 mod reply;

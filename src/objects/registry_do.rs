@@ -68,7 +68,8 @@ impl Registry {
                 }
                 self.write(move |sql| {
                     // A creation that broke off may have made more lanes than the next one wants: a purge gives back all.
-                    let statement = "INSERT INTO events VALUES (?, 'reserved', ?, 0, NULL, ?, 0, 0)
+                    let statement = "INSERT INTO events (event, state, salt, version, lanes, busy, busy_stamp)
+                        VALUES (?, 'reserved', ?, 0, ?, 0, 0)
                         ON CONFLICT (event) DO UPDATE SET lanes = MAX(lanes, excluded.lanes)";
                     sql::write(sql, statement, [event.as_str().into(), Bind::Text(&salt), u64::from(lanes).into()])
                 })?;
