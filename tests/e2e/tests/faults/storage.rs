@@ -44,6 +44,7 @@ async fn fill(world: &World) {
 
 /// All that was true goes on being true.
 async fn carry_on(world: &World) {
+    assert_eq!(world.stats(EVENT).await["active"], 1, "the session that lasts holds its slot from the first moment");
     let [mut one, mut two, mut three, mut four] = visitors(world);
     for (visitor, number) in [(&mut one, 1), (&mut two, 2), (&mut three, 3), (&mut four, 4)] {
         assert_eq!(visitor.must_enter().await, number);
