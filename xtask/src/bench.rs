@@ -77,7 +77,7 @@ pub struct Options {
 /// When something cannot be started or a request failed; with `--strict`, when a goal is missed.
 pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     process::stop_children_on_signals()?;
-    tools::check_prerequisites(false)?;
+    tools::check_prerequisites(ui, false)?;
     raise_descriptors()?;
     let tools = Tools::ensure(ui)?;
     bundle::worker(ui, &tools)?;

@@ -94,12 +94,12 @@ fn build(ui: &Ui, tools: &Tools, target: &Target) -> Result<PathBuf> {
         "cargo build",
         tools::cargo()
             .args(["build", "--quiet", "--lib", "--release"])
-            .args(["--target", "wasm32-unknown-unknown"])
+            .args(["--target", tools::WASM])
             // As worker-build sets it, or the two would compile past each other.
             .env("WASM_BINDGEN_USE_JS_SYS", "1")
             .current_dir(&dir),
     )?;
-    let module = paths::target().join("wasm32-unknown-unknown/release").join(target.module);
+    let module = paths::target().join(tools::WASM).join("release").join(target.module);
     let made_from = fingerprint(&module, tools)?;
     // Beside what it speaks of: the tools may be shared by checkouts, the bundle is not.
     let stamp = paths::target().join(target.module).with_extension("stamp");

@@ -59,7 +59,7 @@ fn run(ui: &Ui) -> Result<()> {
     match Arguments::parse().command {
         Command::Build => {
             xtask::process::stop_children_on_signals()?;
-            tools::check_prerequisites(false)?;
+            tools::check_prerequisites(ui, false)?;
             let tools = Tools::ensure(ui)?;
             bundle::worker(ui, &tools)?;
             ui.step("build/ is ready");

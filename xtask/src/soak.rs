@@ -36,7 +36,7 @@ pub struct Options {
 /// When something cannot be built or started, or a promise is broken.
 pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     process::stop_children_on_signals()?;
-    tools::check_prerequisites(false)?;
+    tools::check_prerequisites(ui, false)?;
     bundle::worker(ui, &Tools::ensure(ui)?)?;
     ui.step("build: the clients and the checks");
     process::run("cargo build", tools::cargo().args(["build", "--quiet", "-p", "ropeline-e2e", "--bin", "soak"]))?;

@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::process::{self, Output, Process};
-use crate::tools::{self, Tools};
+use crate::tools::{self, Tools, WASM};
 use crate::ui::{Ui, seconds};
 use crate::{bundle, paths};
 
@@ -22,8 +22,6 @@ use count::Count;
 
 /// A step that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
-
-const WASM: &str = "wasm32-unknown-unknown";
 
 /// The packages with tests that need WebAssembly and a JavaScript runtime.
 const WASM_TESTS: [&[&str]; 1] = [&["-p", "ropeline-ticket", "--features", "webcrypto", "--lib", "--test", "web"]];
@@ -117,7 +115,8 @@ fn clippy_native(_: &Ui) -> Result<Count> {
     check("cargo clippy", cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
 }
 
-fn clippy_wasm(_: &Ui) -> Result<Count> {
+fn clippy_wasm(ui: &Ui) -> Result<Count> {
+    tools::ensure_wasm_target(ui)?;
     let of = |package: &[&str]| -> Count {
         let arguments = [&["clippy", "--quiet", "--target", WASM], package, &["--", "-D", "warnings"]].concat();
         check(&format!("cargo clippy {}", package.join(" ")), cargo(&arguments)).unwrap_or_else(|error| failure(&error))
@@ -169,7 +168,7 @@ fn wasm(ui: &Ui) -> Result<Count> {
 }
 
 fn build(ui: &Ui) -> Result<Count> {
-    tools::check_prerequisites(false)?;
+    tools::check_prerequisites(ui, false)?;
     let size = bundle::size(&bundle::worker(ui, &Tools::ensure(ui)?)?)?;
     ui.note(format!("the Worker: {size}"));
     if size.gzip > bundle::MOST_GZIP {
@@ -187,7 +186,7 @@ fn dry_run(ui: &Ui) -> Result<Count> {
 }
 
 fn e2e(ui: &Ui) -> Result<Count> {
-    tools::check_prerequisites(true)?;
+    tools::check_prerequisites(ui, true)?;
     let tools = Tools::ensure(ui)?;
     tools::ensure_kafka(ui)?;
     bundle::worker(ui, &tools)?;

@@ -23,6 +23,8 @@ const WORKER_BUILD: &str = "0.8.7";
 const WASM_BINDGEN: &str = "0.2.130";
 /// Dependency rules: licences, sources, bans.
 const CARGO_DENY: &str = "0.20.2";
+/// What the Worker is compiled for.
+pub const WASM: &str = "wasm32-unknown-unknown";
 /// Breaks the code on purpose, for `cargo xtask mutants`.
 const CARGO_MUTANTS: &str = "27.1.0";
 
@@ -53,8 +55,8 @@ impl Tools {
     /// # Errors
     /// When a prerequisite is missing (and how to get it), or an installation fails.
     pub fn ensure(ui: &Ui) -> Result<Self> {
-        require_wasm_target()?;
         let _lock = Lock::take(ui)?;
+        ensure_wasm_target(ui)?;
         cargo_tool(ui, "wasm-bindgen-cli", WASM_BINDGEN, false)?;
         cargo_tool(ui, "worker-build", WORKER_BUILD, true)?;
         forget_objects();
@@ -163,9 +165,9 @@ pub fn ensure_cargo_mutants(ui: &Ui) -> Result<PathBuf> {
 ///
 /// # Errors
 /// When something is missing.
-pub fn check_prerequisites(kafka: bool) -> Result<()> {
+pub fn check_prerequisites(ui: &Ui, kafka: bool) -> Result<()> {
     let mut missing = Vec::new();
-    if let Err(error) = require_wasm_target() {
+    if let Err(error) = ensure_wasm_target(ui) {
         missing.push(format!("{error:#}"));
     }
     if let Err(error) = require_openssl() {
@@ -225,19 +227,26 @@ fn require_openssl() -> Result<()> {
     )
 }
 
-fn require_wasm_target() -> Result<()> {
+/// The standard library for WebAssembly. rustup adds it by itself only where it installs the toolchain itself: not to one that
+/// is there already, and not where its automatic installation is switched off.
+///
+/// # Errors
+/// When it is not there and rustup cannot add it.
+pub fn ensure_wasm_target(ui: &Ui) -> Result<()> {
     let sysroot = process::output(
         "rustc --print sysroot",
         Command::new(rustc()).args(["--print", "sysroot"]).current_dir(paths::root()),
     )?;
-    let target = Path::new(sysroot.trim()).join("lib/rustlib/wasm32-unknown-unknown");
-    if !target.is_dir() {
-        bail!(
-            "the target wasm32-unknown-unknown of this Rust: \
-             `rustup target add wasm32-unknown-unknown` (in the repository)"
-        );
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).is_dir() {
+        return Ok(());
     }
-    Ok(())
+    ui.step(format!("tools: rustup target add {WASM} (20 MB, once)"));
+    process::run_logged(
+        "rustup target add",
+        Command::new("rustup").args(["target", "add", WASM]).current_dir(paths::root()),
+        &log("rustup"),
+    )
+    .with_context(|| format!("the target {WASM} of this Rust: `rustup target add {WASM}` (in the repository) adds it"))
 }
 
 fn rustc() -> std::ffi::OsString {

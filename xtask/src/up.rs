@@ -60,7 +60,7 @@ pub struct Options {
 pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     let stop = process::stop_children_on_signals()?;
     check_kafka_address(options)?;
-    tools::check_prerequisites(options.kafka.is_none())?;
+    tools::check_prerequisites(ui, options.kafka.is_none())?;
     let _lock = lock()?;
     require_ports(options)?;
     let tools = Tools::ensure(ui)?;

@@ -77,7 +77,7 @@ impl Use {
 /// When something cannot be measured; with `--strict`, when the goal is missed.
 pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     process::stop_children_on_signals()?;
-    tools::check_prerequisites(false)?;
+    tools::check_prerequisites(ui, false)?;
     raise_descriptors()?;
     let tools = Tools::ensure(ui)?;
     bundle::worker(ui, &tools)?;
