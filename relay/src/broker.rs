@@ -6,20 +6,18 @@
 //! further. Time limits are the caller's: `rskafka` has none.
 
 use std::future::Future;
-use std::time::Duration;
 
-use rskafka::BackoffConfig;
+use rskafka::client::Client;
 use rskafka::client::error::{Error as KafkaError, ProtocolError};
-use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
-use rskafka::client::{Client, ClientBuilder};
+use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
 
+use crate::config::{Compression, KafkaAccess};
+use crate::connect;
 use crate::entry::Entry;
 use crate::machine::{Bounds, BrokerFailure, Fetched, Read};
 use crate::record;
 use crate::types::{Epoch, EventId, Offset, Partition};
 
-/// Answers of a broker are never read beyond this. Larger than any sensible `message.max.bytes`.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// How long a broker may hold back a fetch for which there is nothing.
 const FETCH_WAIT_MS: i32 = 50;
 
@@ -69,21 +67,21 @@ pub trait Log: Send + Sync + 'static {
 /// An Apache Kafka cluster.
 #[derive(Clone, Debug)]
 pub struct Kafka {
-    bootstrap: Vec<String>,
-    client_id: String,
+    access: KafkaAccess,
+    compression: Compression,
 }
 
 impl Kafka {
-    /// `bootstrap` are `host:port` addresses, `client_id` is the name in the broker's logs and quotas.
-    pub fn new(bootstrap: Vec<String>, client_id: String) -> Self {
-        Self { bootstrap, client_id }
+    /// The cluster that `access` leads to; batches for it are compressed with `compression`.
+    pub fn new(access: KafkaAccess, compression: Compression) -> Self {
+        Self { access, compression }
     }
 }
 
 fn failure(error: KafkaError) -> BrokerFailure {
     match error {
         KafkaError::ServerError { protocol_error: ProtocolError::OffsetOutOfRange, .. } => BrokerFailure::OutOfRange,
-        other => BrokerFailure::Unknown { cause: other.to_string().chars().take(400).collect() },
+        other => BrokerFailure::Unknown { cause: connect::explain(&other.to_string()) },
     }
 }
 
@@ -91,15 +89,10 @@ impl Broker for Kafka {
     type Client = KafkaClient;
 
     async fn connect(&self) -> Result<KafkaClient, BrokerFailure> {
-        let once = BackoffConfig { deadline: Some(Duration::ZERO), ..BackoffConfig::default() };
-        ClientBuilder::new(self.bootstrap.clone())
-            .client_id(self.client_id.clone())
-            .max_message_size(MOST_BYTES)
-            .backoff_config(once)
-            .build()
-            .await
-            .map(|client| KafkaClient { client })
-            .map_err(failure)
+        match connect::client(&self.access).await {
+            Ok(client) => Ok(KafkaClient { client, compression: self.compression }),
+            Err(cause) => Err(BrokerFailure::Unknown { cause }),
+        }
     }
 }
 
@@ -107,6 +100,7 @@ impl Broker for Kafka {
 #[derive(Debug)]
 pub struct KafkaClient {
     client: Client,
+    compression: Compression,
 }
 
 impl BrokerClient for KafkaClient {
@@ -122,7 +116,7 @@ impl BrokerClient for KafkaClient {
         self.client
             .partition_client(topic, partition.0, UnknownTopicHandling::Error)
             .await
-            .map(|client| KafkaLog { client })
+            .map(|client| KafkaLog { client, compression: self.compression })
             .map_err(failure)
     }
 }
@@ -131,6 +125,7 @@ impl BrokerClient for KafkaClient {
 #[derive(Debug)]
 pub struct KafkaLog {
     client: PartitionClient,
+    compression: Compression,
 }
 
 impl Log for KafkaLog {
@@ -157,7 +152,7 @@ impl Log for KafkaLog {
 
     async fn produce(&self, event: &EventId, epoch: Epoch, batch: &[Entry]) -> Result<Vec<Offset>, BrokerFailure> {
         let records = batch.iter().map(|entry| record::encode(event, epoch, entry)).collect();
-        let offsets = self.client.produce(records, Compression::NoCompression).await.map_err(failure)?;
+        let offsets = self.client.produce(records, self.compression.into()).await.map_err(failure)?;
         Ok(offsets.into_iter().map(Offset).collect())
     }
 }

@@ -3,13 +3,14 @@
 //! A map. [`machine`] is the heart: what one event's relay does next, as a pure state machine. [`task`] carries out what it
 //! says, for one event; [`fleet`] asks the Worker once a second which events are busy and keeps one task for each.
 //! The two seams are [`worker::WorkerApi`] (the Worker's relay routes, over HTTP) and [`broker::Broker`] (Kafka, with
-//! rskafka); tests put fakes there. [`entry`] and [`record`] are the formats on both sides, [`murmur2`] the partitioner,
-//! [`config`] the settings, [`telemetry`] the log.
+//! rskafka); tests put fakes there. [`connect`] finds the cluster. [`entry`] and [`record`] are the formats on both sides,
+//! [`murmur2`] the partitioner, [`config`] the settings, [`telemetry`] the log.
 //!
 //! The one rule from which order follows: *a batch is sent only when everything before it is known to be in the log*.
 
 pub mod broker;
 pub mod config;
+pub mod connect;
 pub mod entry;
 pub mod fleet;
 pub mod machine;

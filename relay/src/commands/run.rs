@@ -53,8 +53,8 @@ async fn serve(config: Config) -> Result<Stopped, String> {
     let name = getrandom::u64().map_err(|error| format!("no randomness: {error}"))?;
     let relay = format!("{name:016x}");
     let stop = stop_signal().map_err(|error| format!("no signals: {error}"))?;
-    if settings.key_in_the_clear() {
-        warn!(url = %settings.worker.url, "worker.url is plain http: the relay key crosses the network in the clear");
+    for warning in config.warnings() {
+        warn!("{warning}");
     }
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -73,7 +73,7 @@ async fn serve(config: Config) -> Result<Stopped, String> {
     .map_err(|error| error.to_string())?;
     let shared = Shared {
         worker,
-        broker: Kafka::new(settings.kafka.bootstrap.clone(), settings.kafka.client_id.clone()),
+        broker: Kafka::new(config.kafka.clone(), settings.kafka.compression),
         rules: settings.rules(),
         kafka_timeout: Duration::from_millis(settings.kafka.call_timeout_ms),
         started: Instant::now(),

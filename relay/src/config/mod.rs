@@ -1,19 +1,29 @@
 //! The relay's settings: a TOML file, with environment overrides for what differs per machine and for the secret.
 //!
-//! Invariants: every field has a default or is named when it is missing; an unknown field is an error; no message and no
-//! `Debug` output carries the key. `ropeline-relay.sample.toml` documents every setting; a test holds it to [`Settings`].
+//! Invariants: every field has a default or is named when it is missing; an unknown field is an error; whatever is wrong
+//! is said at once ([`ConfigError`]); no message and no `Debug` output carries a secret. `ropeline-relay.sample.toml`
+//! documents every setting; a test holds it to [`Settings`].
 
+mod file;
+mod kafka;
+mod mistakes;
 mod secret;
 mod settings;
 
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::fs;
+use std::path::Path;
 
+pub use kafka::{
+    Compression, KAFKA_PASSWORD, KafkaAccess, KafkaSettings, Sasl, SaslMechanism, SaslSettings, TlsSettings,
+};
+pub use mistakes::{ConfigError, Mistake};
 pub use secret::Secret;
 pub use settings::{
-    BatchSettings, IntervalSettings, KafkaSettings, LimitSettings, LogFormat, LogSettings, ScanSettings, Settings,
-    WorkerSettings,
+    BatchSettings, IntervalSettings, LimitSettings, LogFormat, LogSettings, ScanSettings, Settings, WorkerSettings,
 };
+
+use mistakes::Mistakes;
+use secret::SecretSource;
 
 /// Environment variables that take precedence over the file.
 pub const KEY: &str = "ROPELINE_RELAY_KEY";
@@ -24,63 +34,40 @@ pub const KAFKA_BOOTSTRAP: &str = "ROPELINE_RELAY_KAFKA_BOOTSTRAP";
 /// Overrides `kafka.topic`.
 pub const TOPIC: &str = "ROPELINE_RELAY_TOPIC";
 
-/// Key files are short; anything longer is another file.
-const MOST_KEY_BYTES: u64 = 4_096;
+const RELAY_KEY: SecretSource = SecretSource { setting: "worker.key_file", variable: KEY, name: "relay key" };
 
-/// Settings that were checked, with the key.
+/// Settings that were checked, with the secrets and certificates that they name.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What file and environment say together.
     pub settings: Settings,
     /// The relay key.
     pub key: Secret,
-}
-
-/// Why there is no configuration.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The file is not what it should be.
-    #[error("{}: {message}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// Where and what.
-        message: String,
-    },
-    /// A setting's value cannot be used.
-    #[error("{field}: {what}")]
-    Value {
-        /// The setting.
-        field: &'static str,
-        /// What is wrong and what to do.
-        what: String,
-    },
+    /// How to get at Kafka.
+    pub kafka: KafkaAccess,
 }
 
 impl Config {
-    /// Reads `path` (all defaults without one), lays the environment over it, checks everything and gets the key.
+    /// Reads `path` (all defaults without one), lays the environment over it, checks everything, and gets secrets and
+    /// certificates.
     ///
     /// # Errors
-    /// With the name of the file or field and what to do.
+    /// With everything that is wrong: the setting, its value and what to do.
     pub fn load(path: Option<&Path>, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut settings = match path {
-            None => Settings::default(),
-            Some(path) => {
-                let text =
-                    fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-                Settings::parse(&text)
-                    .map_err(|error| ConfigError::Syntax { path: path.to_owned(), message: error.to_string() })?
-            }
+        let mut mistakes = Mistakes::default();
+        let settings = match path {
+            None => Some(Settings::default()),
+            Some(path) => match fs::read_to_string(path) {
+                Ok(text) => file::read(&text, &mut mistakes),
+                Err(error) => {
+                    let what = format!("cannot be read: {error}; name the file with the settings");
+                    mistakes.add("--config", Some(format!("\"{}\"", path.display())), what);
+                    None
+                }
+            },
         };
+        // Without the file everything else would look missing.
+        let Some(mut settings) = settings else { return Err(mistakes.into()) };
         let env = |name: &str| env(name).filter(|value| !value.trim().is_empty());
         if let Some(url) = env(WORKER_URL) {
             settings.worker.url = url;
@@ -91,33 +78,34 @@ impl Config {
         if let Some(topic) = env(TOPIC) {
             settings.kafka.topic = topic;
         }
-        settings.check()?;
-        let key = match (env(KEY), &settings.worker.key_file) {
-            (Some(key), _) => Secret::new(key.trim()),
-            (None, Some(path)) => read_key(path)?,
-            (None, None) => {
-                return Err(ConfigError::Value {
-                    field: "worker.key_file",
-                    what: format!("there is no relay key: set {KEY}, or name a file that holds it"),
-                });
-            }
-        };
-        if key.expose().is_empty() {
-            return Err(ConfigError::Value { field: "worker.key_file", what: "the relay key is empty".to_owned() });
+        settings.find_mistakes(&mut mistakes);
+        let key = RELAY_KEY.get(env(KEY), settings.worker.key_file.as_deref(), &mut mistakes);
+        let kafka = settings.kafka.access(env(KAFKA_PASSWORD), &mut mistakes);
+        if let Some(key) = &key
+            && !key.expose().bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            let what =
+                format!("the relay key (from {KEY} or this file) has blanks or other characters that no key has");
+            mistakes.add(RELAY_KEY.setting, None, what);
         }
-        Ok(Self { settings, key })
+        match key {
+            Some(key) if mistakes.is_empty() => Ok(Self { settings, key, kafka }),
+            _ => Err(mistakes.into()),
+        }
     }
-}
 
-fn read_key(path: &Path) -> Result<Secret, ConfigError> {
-    let failed = |source| ConfigError::Read { path: path.to_owned(), source };
-    let length = fs::metadata(path).map_err(failed)?.len();
-    if length > MOST_KEY_BYTES {
-        return Err(ConfigError::Value {
-            field: "worker.key_file",
-            what: format!("the file has {length} bytes; a key has one line"),
-        });
+    /// What is allowed, and most likely a mistake.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let mut warnings = Vec::new();
+        if self.settings.key_in_the_clear() {
+            warnings.push("worker.url is plain http: the relay key crosses the network in the clear");
+        }
+        if self.settings.kafka.password_in_the_clear() {
+            warnings.push(
+                "kafka.sasl.mechanism is PLAIN without kafka.tls: the password crosses the network in the clear; set \
+                 kafka.tls.enabled = true, or use SCRAM-SHA-512",
+            );
+        }
+        warnings
     }
-    let text = fs::read_to_string(path).map_err(failed)?;
-    Ok(Secret::new(text.trim()))
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::file;
+use super::kafka::{self, KafkaSettings};
+use super::mistakes::{ConfigError, Mistakes};
 use crate::fleet::FleetRules;
 use crate::machine::Rules;
 use crate::telemetry;
@@ -42,20 +44,6 @@ pub struct WorkerSettings {
     pub key_file: Option<PathBuf>,
     /// The limit of one request, in milliseconds.
     pub request_timeout_ms: u64,
-}
-
-/// `[kafka]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct KafkaSettings {
-    /// Addresses to start from, `host:port`; required.
-    pub bootstrap: Vec<String>,
-    /// The topic of events that have no `topic` of their own.
-    pub topic: String,
-    /// The name in the broker's logs and quotas.
-    pub client_id: String,
-    /// The limit of one call, in milliseconds.
-    pub call_timeout_ms: u64,
 }
 
 /// `[batch]`
@@ -130,17 +118,6 @@ impl Default for WorkerSettings {
     }
 }
 
-impl Default for KafkaSettings {
-    fn default() -> Self {
-        Self {
-            bootstrap: Vec::new(),
-            topic: Rules::default().topic,
-            client_id: "ropeline-relay".to_owned(),
-            call_timeout_ms: 10_000,
-        }
-    }
-}
-
 impl Default for BatchSettings {
     fn default() -> Self {
         let rules = Rules::default();
@@ -173,115 +150,47 @@ impl Default for LogSettings {
     }
 }
 
-fn wrong(field: &'static str, what: impl Into<String>) -> ConfigError {
-    ConfigError::Value { field, what: what.into() }
-}
-
-fn within<N: PartialOrd + std::fmt::Display + Copy>(
-    field: &'static str,
-    value: N,
-    least: N,
-    most: N,
-) -> Result<(), ConfigError> {
-    if least <= value && value <= most {
-        return Ok(());
-    }
-    Err(wrong(field, format!("{value} is not within {least} … {most}")))
-}
-
 impl Settings {
     /// Reads a file's text. Values are checked by [`Settings::check`].
     ///
     /// # Errors
-    /// With line and column, for bad TOML, an unknown field or a wrong type.
-    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
+    /// With all that is no TOML, or every unknown name and wrong type.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let mut mistakes = Mistakes::default();
+        let settings = file::read(text, &mut mistakes);
+        mistakes.finish()?;
+        Ok(settings.unwrap_or_default())
     }
 
-    /// Whether every value can be used.
+    /// Whether every value can be used. Files that settings name are not looked at.
     ///
     /// # Errors
-    /// With the first field that cannot, and what to do.
+    /// With every value that cannot, and what to do.
     pub fn check(&self) -> Result<(), ConfigError> {
-        self.check_worker()?;
-        self.check_kafka()?;
-        within("batch.max_rows", self.batch.max_rows, 1, 500)?;
-        within("batch.max_bytes", self.batch.max_bytes, 1_024, 512 * 1024)?;
-        within("scan.max_records", self.scan.max_records, 1_000, 10_000_000)?;
-        let (least, most) = (1024 * 1024, 4 * 1024 * 1024 * 1024);
-        within("scan.max_bytes", self.scan.max_bytes, least, most)?;
-        within("scan.max_seconds", self.scan.max_seconds, 1, 600)?;
+        let mut mistakes = Mistakes::default();
+        self.find_mistakes(&mut mistakes);
+        mistakes.finish()
+    }
+
+    pub(super) fn find_mistakes(&self, mistakes: &mut Mistakes) {
+        self.worker.check(mistakes);
+        self.kafka.check(mistakes);
+        mistakes.within("batch.max_rows", self.batch.max_rows, 1, 500);
+        mistakes.within("batch.max_bytes", self.batch.max_bytes, 1_024, 512 * 1024);
+        mistakes.within("scan.max_records", self.scan.max_records, 1_000, 10_000_000);
+        mistakes.within("scan.max_bytes", self.scan.max_bytes, 1024 * 1024, 4 * 1024 * 1024 * 1024);
+        mistakes.within("scan.max_seconds", self.scan.max_seconds, 1, 600);
         let intervals = &self.intervals;
-        within("intervals.events_ms", intervals.events_ms, 100, 60_000)?;
-        within("intervals.idle_ms", intervals.idle_ms, 20, 5_000)?;
-        let retry = intervals.stopped_retry_seconds;
-        within("intervals.stopped_retry_seconds", retry, 1, 3_600)?;
-        within("intervals.stop_seconds", intervals.stop_seconds, 1, 15)?;
-        within("limits.max_events", self.limits.max_events, 1, 10_000)?;
-        within("limits.max_failures", self.limits.max_failures, 1, 1_000)?;
-        telemetry::filter(&self.log.level)
-            .map_err(|error| wrong("log.level", format!("{error}; use error, warn, info, debug or trace")))?;
-        Ok(())
-    }
-
-    fn check_worker(&self) -> Result<(), ConfigError> {
-        let worker = &self.worker;
-        let field = "worker.url";
-        if worker.url.is_empty() {
-            return Err(wrong(
-                field,
-                format!(
-                    "is missing: set it, or {}, to the Worker's address, like https://queue.example.com",
-                    super::WORKER_URL
-                ),
-            ));
+        mistakes.within("intervals.events_ms", intervals.events_ms, 100, 60_000);
+        mistakes.within("intervals.idle_ms", intervals.idle_ms, 20, 5_000);
+        mistakes.within("intervals.stopped_retry_seconds", intervals.stopped_retry_seconds, 1, 3_600);
+        mistakes.within("intervals.stop_seconds", intervals.stop_seconds, 1, 15);
+        mistakes.within("limits.max_events", self.limits.max_events, 1, 10_000);
+        mistakes.within("limits.max_failures", self.limits.max_failures, 1, 1_000);
+        if let Err(error) = telemetry::filter(&self.log.level) {
+            let what = format!("is no filter ({error}): use error, warn, info, debug or trace");
+            mistakes.text("log.level", &self.log.level, what);
         }
-        let url = reqwest::Url::parse(&worker.url).map_err(|error| wrong(field, format!("is no address: {error}")))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(wrong(field, "must start with https:// (or http://)"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong(field, "must not hold a user or password; the key goes into worker.key_file"));
-        }
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong(field, "must end after host and port; the path goes into worker.prefix"));
-        }
-        let prefix = &worker.prefix;
-        let plain = prefix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.'));
-        if !prefix.starts_with('/') || prefix.ends_with('/') || !plain {
-            return Err(wrong("worker.prefix", "must start with / and not end with it, like /queue"));
-        }
-        let limit = worker.request_timeout_ms;
-        within("worker.request_timeout_ms", limit, 100, 10_000)
-    }
-
-    fn check_kafka(&self) -> Result<(), ConfigError> {
-        let kafka = &self.kafka;
-        let field = "kafka.bootstrap";
-        if kafka.bootstrap.is_empty() {
-            return Err(wrong(
-                field,
-                format!("is missing: set it, or {}, to one or more host:port", super::KAFKA_BOOTSTRAP),
-            ));
-        }
-        for address in &kafka.bootstrap {
-            let port = address
-                .rsplit_once(':')
-                .filter(|(host, _)| !host.is_empty())
-                .and_then(|(_, port)| port.parse::<u16>().ok());
-            if port.is_none() {
-                return Err(wrong(field, format!("{address:?} is not host:port")));
-            }
-        }
-        let topic = kafka.topic.as_str();
-        let plain = topic.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-        if !(1..=249).contains(&topic.len()) || !plain || matches!(topic, "." | "..") {
-            return Err(wrong("kafka.topic", "must be 1 to 249 characters of A-Z, a-z, 0-9, '.', '_' and '-'"));
-        }
-        if !(1..=249).contains(&kafka.client_id.len()) {
-            return Err(wrong("kafka.client_id", "must be 1 to 249 characters"));
-        }
-        within("kafka.call_timeout_ms", kafka.call_timeout_ms, 1_000, 10_000)
     }
 
     /// The Worker's address with the prefix.
@@ -296,7 +205,7 @@ impl Settings {
             return false;
         };
         let host = url.host_str().unwrap_or_default();
-        url.scheme() == "http" && !matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+        url.scheme() == "http" && !kafka::is_here(host.trim_matches(['[', ']']))
     }
 
     /// The numbers of the state machine.
@@ -321,6 +230,47 @@ impl Settings {
             max_events: self.limits.max_events,
             stopped_retry: Duration::from_secs(self.intervals.stopped_retry_seconds),
             stop_within: Duration::from_secs(self.intervals.stop_seconds),
+        }
+    }
+}
+
+impl WorkerSettings {
+    fn check(&self, mistakes: &mut Mistakes) {
+        self.check_url(mistakes);
+        let prefix = &self.prefix;
+        let plain = prefix.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.'));
+        if !prefix.starts_with('/') || prefix.ends_with('/') || !plain {
+            mistakes.text("worker.prefix", prefix, "must start with / and not end with it, like /queue");
+        }
+        mistakes.within("worker.request_timeout_ms", self.request_timeout_ms, 100, 10_000);
+    }
+
+    fn check_url(&self, mistakes: &mut Mistakes) {
+        let key = "worker.url";
+        let url = self.url.as_str();
+        if url.is_empty() {
+            let what = format!(
+                "is missing: set it, or {}, to the Worker's address, like https://queue.example.com",
+                super::WORKER_URL
+            );
+            return mistakes.add(key, None, what);
+        }
+        if url.contains('@') {
+            // Not shown: what stands before it may be a password.
+            return mistakes.add(key, None, "must not hold a user or password; the key goes into worker.key_file");
+        }
+        let parsed = match reqwest::Url::parse(url) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let what = format!("is no address ({error}): must be like https://queue.example.com");
+                return mistakes.text(key, url, what);
+            }
+        };
+        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+            return mistakes.text(key, url, "must start with https:// (or http://)");
+        }
+        if parsed.path() != "/" || parsed.query().is_some() || parsed.fragment().is_some() {
+            mistakes.text(key, url, "must end after host and port; the path goes into worker.prefix");
         }
     }
 }
