@@ -3,7 +3,7 @@
 //! Invariant: the JSON text of an entry is passed on byte for byte. It is read to be checked and to make the record's
 //! headers, never written again: a second copy of a record is equal to the first, whatever version of the relay sent it.
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -71,18 +71,20 @@ impl Entry {
         if fields.event != event.as_str() {
             return Err(EntryError::ForeignEvent { wanted: event.clone(), found: fields.event });
         }
-        let at: DateTime<Utc> = match DateTime::parse_from_rfc3339(&fields.admitted_at) {
-            Ok(at) => at.to_utc(),
-            Err(_) => {
-                return Err(EntryError::Time { seq: fields.seq, text: fields.admitted_at });
-            }
+        let Some(admitted_unix_ms) = unix_ms(&fields.admitted_at) else {
+            return Err(EntryError::Time { seq: fields.seq, text: fields.admitted_at });
         };
         Ok(Self {
             seq: fields.seq,
             visitor: fields.visitor,
             admitted_at: fields.admitted_at,
-            admitted_unix_ms: at.timestamp_millis(),
+            admitted_unix_ms,
             value: text.to_owned(),
         })
     }
+}
+
+/// An RFC 3339 time in milliseconds since 1970.
+pub(crate) fn unix_ms(text: &str) -> Option<i64> {
+    DateTime::parse_from_rfc3339(text).ok().map(|at| at.timestamp_millis())
 }

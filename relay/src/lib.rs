@@ -4,7 +4,8 @@
 //! says, for one event; [`fleet`] asks the Worker once a second which events are busy and keeps one task for each.
 //! The two seams are [`worker::WorkerApi`] (the Worker's relay routes, over HTTP) and [`broker::Broker`] (Kafka, with
 //! rskafka); tests put fakes there. [`connect`] finds the cluster. [`entry`] and [`record`] are the formats on both sides,
-//! [`murmur2`] the partitioner, [`config`] the settings, [`telemetry`] the log.
+//! [`murmur2`] the partitioner, [`config`] the settings, [`telemetry`] the log, [`health`] what probes, Prometheus and
+//! ([`systemd`]) the service manager are told.
 //!
 //! The one rule from which order follows: *a batch is sent only when everything before it is known to be in the log*.
 
@@ -13,9 +14,11 @@ pub mod config;
 pub mod connect;
 pub mod entry;
 pub mod fleet;
+pub mod health;
 pub mod machine;
 pub mod murmur2;
 pub mod record;
+pub mod systemd;
 pub mod task;
 pub mod telemetry;
 pub mod types;

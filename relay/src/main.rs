@@ -19,6 +19,7 @@ Environment (takes precedence over the file; an empty variable counts as absent)
   ROPELINE_RELAY_WORKER_URL       worker.url, like https://queue.example.com
   ROPELINE_RELAY_KAFKA_BOOTSTRAP  kafka.bootstrap, like broker-1:9092,broker-2:9092
   ROPELINE_RELAY_TOPIC            kafka.topic
+  ROPELINE_RELAY_HEALTH_LISTEN    health.listen, like 127.0.0.1:9464
   ROPELINE_RELAY_KAFKA_PASSWORD   the SASL password, instead of kafka.sasl.password_file
 
 SIGTERM and SIGINT: finish and ack the batch under way, give the leases back, exit with 0 (at most 15 seconds; 1 when

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::broker::{Broker, BrokerClient, Log};
-use crate::machine::{Around, BrokerFailure, Effect, Input, Machine, Outcome, Rules};
+use crate::health::{EventHealth, Health};
+use crate::machine::{Around, BrokerFailure, Effect, Input, Machine, Note, Outcome, Rules};
 use crate::telemetry;
 use crate::types::{EventId, Mono};
 use crate::worker::WorkerApi;
@@ -27,7 +28,12 @@ pub struct Shared<W, B> {
     pub kafka_timeout: Duration,
     /// Where this process's [`Mono`] starts.
     pub started: Instant,
+    /// What the process knows of itself.
+    pub health: Arc<Health>,
 }
+
+/// No request to the Worker may take longer: the upper bound of the setting.
+const WORKER_LIMIT: Duration = Duration::from_secs(10);
 
 impl<W, B> Shared<W, B> {
     fn now(&self) -> Mono {
@@ -38,6 +44,7 @@ impl<W, B> Shared<W, B> {
 /// One event's task.
 pub struct EventTask<W, B: Broker> {
     shared: Arc<Shared<W, B>>,
+    health: Arc<EventHealth>,
     machine: Machine,
     client: Option<B::Client>,
     log: Option<<B::Client as BrokerClient>::Log>,
@@ -46,13 +53,19 @@ pub struct EventTask<W, B: Broker> {
 impl<W: WorkerApi, B: Broker> EventTask<W, B> {
     /// A task for `event`; `seed` spreads its waits.
     pub fn new(shared: Arc<Shared<W, B>>, event: EventId, seed: u64) -> Self {
+        let health = shared.health.event(&event);
         let machine = Machine::new(event, shared.rules.clone(), seed);
-        Self { shared, machine, client: None, log: None }
+        Self { shared, health, machine, client: None, log: None }
     }
 
     /// Works until the event is done, lost to another relay, stopped, or `stop` turns true. `listed` tells whether the
-    /// registry still calls the event busy.
-    pub async fn run(mut self, listed: Arc<AtomicBool>, mut stop: watch::Receiver<bool>) -> Outcome {
+    /// registry still calls the event busy; `taken` is told when the lease is this relay's.
+    pub async fn run(
+        mut self,
+        listed: Arc<AtomicBool>,
+        taken: Arc<Notify>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Outcome {
         let mut input = Input::Start;
         loop {
             let around =
@@ -60,8 +73,17 @@ impl<W: WorkerApi, B: Broker> EventTask<W, B> {
             let step = self.machine.step(around, input);
             for note in &step.notes {
                 telemetry::note(self.machine.event(), self.machine.epoch(), note);
+                if matches!(note, Note::Taken { .. }) {
+                    taken.notify_one();
+                }
+            }
+            let due = self.due(&step.effect);
+            self.shared.health.stepped(&self.health, self.machine.progress(), &step.notes, due);
+            if matches!(step.effect, Effect::Drain(_)) {
+                self.health.sound();
             }
             if let Effect::Done(outcome) = step.effect {
+                self.health.ended(Instant::now(), &outcome);
                 telemetry::outcome(self.machine.event(), self.machine.epoch(), &outcome);
                 return outcome;
             }
@@ -74,6 +96,24 @@ impl<W: WorkerApi, B: Broker> EventTask<W, B> {
             } else {
                 self.carry_out(step.effect).await
             };
+        }
+    }
+
+    /// By when an effect is carried out at the latest.
+    fn due(&self, effect: &Effect) -> Instant {
+        let kafka = self.shared.kafka_timeout;
+        let now = Instant::now();
+        match effect {
+            Effect::Wait { until } => self.shared.started + Duration::from_millis(until.0),
+            // Two calls.
+            Effect::Connect { .. } => now + kafka * 2,
+            Effect::Open { .. } | Effect::Bounds | Effect::Fetch { .. } | Effect::Produce { .. } => now + kafka,
+            Effect::TakeLease
+            | Effect::RenewLease { .. }
+            | Effect::ReleaseLease { .. }
+            | Effect::Drain(_)
+            | Effect::Ack { .. } => now + WORKER_LIMIT,
+            Effect::Done(_) => now,
         }
     }
 
@@ -139,12 +179,12 @@ impl<W: WorkerApi, B: Broker> EventTask<W, B> {
     }
 
     async fn limited<T>(&self, call: impl Future<Output = Result<T, BrokerFailure>>) -> Result<T, BrokerFailure> {
-        match timeout(self.shared.kafka_timeout, call).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                Err(BrokerFailure::Unknown { cause: format!("no answer within {:?}", self.shared.kafka_timeout) })
-            }
-        }
+        let limit = self.shared.kafka_timeout;
+        let answer = timeout(limit, call).await;
+        let answer =
+            answer.unwrap_or_else(|_| Err(BrokerFailure::Unknown { cause: format!("no answer within {limit:?}") }));
+        self.shared.health.broker(answer.as_ref().map(drop));
+        answer
     }
 }
 

@@ -58,8 +58,8 @@ pub fn note(event: &EventId, epoch: Option<Epoch>, note: &Note) {
         Note::Recovering { cause, batch: None } => {
             warn!(%event, epoch, %cause, "Kafka call failed: new client");
         }
-        Note::Scanned { known, drained, records } => {
-            info!(%event, epoch, known = known.0, drained = drained.0, records, "log read back");
+        Note::Scanned { known, drained, records, repeats } => {
+            info!(%event, epoch, known = known.0, drained = drained.0, records, repeats, "log read back");
         }
         Note::ScanBound { known, drained } => {
             warn!(%event, epoch, first = known.next().0, last = drained.0, "the read-back met its bound: these may be sent again");

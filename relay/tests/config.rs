@@ -71,7 +71,7 @@ fn the_sample_names_every_setting() {
         .split([' ', '{', ','])
         .filter_map(|word| word.strip_suffix(':'))
         .filter(|word| {
-            let section = ["worker", "kafka", "tls", "sasl", "batch", "scan", "intervals", "limits", "log"];
+            let section = ["worker", "kafka", "tls", "sasl", "batch", "scan", "intervals", "limits", "health", "log"];
             !section.contains(word)
         })
         .collect();

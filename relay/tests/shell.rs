@@ -96,6 +96,7 @@ impl World {
             rules: Rules::default(),
             kafka_timeout: Duration::from_secs(10),
             started: Instant::now(),
+            health: Arc::default(),
         };
         let rules = FleetRules {
             poll: Duration::from_secs(1),

@@ -428,6 +428,7 @@ fn lease(lease: engine::Lease) -> Lease {
         head: Seq(lease.head.get()),
         drained_seq: Seq(lease.drained_seq.get()),
         acked_seq: Seq(lease.acked_seq.get()),
+        oldest_unix_ms: None,
         pin,
         configured_topic: lease.configured_topic,
         test: lease.test,

@@ -7,6 +7,8 @@ use std::time::Duration;
 use ropeline_relay::broker::Kafka;
 use ropeline_relay::config::Config;
 use ropeline_relay::fleet::{Fleet, Stopped};
+use ropeline_relay::health::{self, Health};
+use ropeline_relay::systemd::Manager;
 use ropeline_relay::task::Shared;
 use ropeline_relay::telemetry;
 use ropeline_relay::worker::HttpWorker;
@@ -53,6 +55,14 @@ async fn serve(config: Config) -> Result<Stopped, String> {
     let name = getrandom::u64().map_err(|error| format!("no randomness: {error}"))?;
     let relay = format!("{name:016x}");
     let stop = stop_signal().map_err(|error| format!("no signals: {error}"))?;
+    let manager = Manager::from_env(|name| std::env::var(name).ok())
+        .map_err(|error| format!("NOTIFY_SOCKET: cannot reach the service manager: {error}"))?;
+    let health = Arc::new(Health::new(settings.health_rules()));
+    if let Some(address) = settings.health.address() {
+        let listener = health::server::listen(address).await.map_err(|error| error.to_string())?;
+        info!(%address, "health: /healthz, /readyz and /metrics");
+        tokio::spawn(health::server::serve(listener, Arc::clone(&health)));
+    }
     for warning in config.warnings() {
         warn!("{warning}");
     }
@@ -77,9 +87,18 @@ async fn serve(config: Config) -> Result<Stopped, String> {
         rules: settings.rules(),
         kafka_timeout: Duration::from_millis(settings.kafka.call_timeout_ms),
         started: Instant::now(),
+        health: Arc::clone(&health),
     };
-    let fleet = Fleet::new(Arc::new(shared), settings.fleet_rules(), seed);
+    let shared = Arc::new(shared);
+    tokio::spawn(health::watch_broker(Arc::clone(&shared)));
+    manager.ready();
+    let told = {
+        let stop = stop.clone();
+        tokio::spawn(async move { manager.tell(health, stop).await })
+    };
+    let fleet = Fleet::new(shared, settings.fleet_rules(), seed);
     let stopped = fleet.run(stop).await;
+    let _ = told.await;
     info!(cleanly = (stopped == Stopped::Cleanly), "relay stopped");
     Ok(stopped)
 }

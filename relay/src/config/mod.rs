@@ -19,7 +19,8 @@ pub use kafka::{
 pub use mistakes::{ConfigError, Mistake};
 pub use secret::Secret;
 pub use settings::{
-    BatchSettings, IntervalSettings, LimitSettings, LogFormat, LogSettings, ScanSettings, Settings, WorkerSettings,
+    BatchSettings, HealthSettings, IntervalSettings, LimitSettings, LogFormat, LogSettings, OFF, ScanSettings,
+    Settings, WorkerSettings,
 };
 
 use mistakes::Mistakes;
@@ -33,6 +34,8 @@ pub const WORKER_URL: &str = "ROPELINE_RELAY_WORKER_URL";
 pub const KAFKA_BOOTSTRAP: &str = "ROPELINE_RELAY_KAFKA_BOOTSTRAP";
 /// Overrides `kafka.topic`.
 pub const TOPIC: &str = "ROPELINE_RELAY_TOPIC";
+/// Overrides `health.listen`.
+pub const HEALTH_LISTEN: &str = "ROPELINE_RELAY_HEALTH_LISTEN";
 
 const RELAY_KEY: SecretSource = SecretSource { setting: "worker.key_file", variable: KEY, name: "relay key" };
 
@@ -77,6 +80,9 @@ impl Config {
         }
         if let Some(topic) = env(TOPIC) {
             settings.kafka.topic = topic;
+        }
+        if let Some(listen) = env(HEALTH_LISTEN) {
+            settings.health.listen = listen;
         }
         settings.find_mistakes(&mut mistakes);
         let key = RELAY_KEY.get(env(KEY), settings.worker.key_file.as_deref(), &mut mistakes);

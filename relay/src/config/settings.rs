@@ -1,5 +1,6 @@
 //! The shape of the file, its defaults, and what each value must satisfy.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::file;
 use super::kafka::{self, KafkaSettings};
 use super::mistakes::{ConfigError, Mistakes};
 use crate::fleet::FleetRules;
+use crate::health::HealthRules;
 use crate::machine::Rules;
 use crate::telemetry;
 
@@ -28,6 +30,8 @@ pub struct Settings {
     pub intervals: IntervalSettings,
     /// Bounds.
     pub limits: LimitSettings,
+    /// What probes and Prometheus ask.
+    pub health: HealthSettings,
     /// The log.
     pub log: LogSettings,
 }
@@ -92,6 +96,16 @@ pub struct LimitSettings {
     pub max_failures: u32,
 }
 
+/// `[health]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthSettings {
+    /// Where `/healthz`, `/readyz` and `/metrics` are, as `address:port`; [`OFF`] for nowhere.
+    pub listen: String,
+    /// How long entries of an event may wait without progress until the relay is not ready, in seconds.
+    pub stalled_after_seconds: u64,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -144,6 +158,23 @@ impl Default for LimitSettings {
     }
 }
 
+/// The value of `health.listen` without a listener.
+pub const OFF: &str = "off";
+
+impl Default for HealthSettings {
+    fn default() -> Self {
+        let rules = HealthRules::default();
+        Self { listen: OFF.to_owned(), stalled_after_seconds: rules.stalled_after.as_secs() }
+    }
+}
+
+impl HealthSettings {
+    /// Where to listen, if anywhere.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
+    }
+}
+
 impl Default for LogSettings {
     fn default() -> Self {
         Self { format: LogFormat::Json, level: "info".to_owned() }
@@ -187,6 +218,12 @@ impl Settings {
         mistakes.within("intervals.stop_seconds", intervals.stop_seconds, 1, 15);
         mistakes.within("limits.max_events", self.limits.max_events, 1, 10_000);
         mistakes.within("limits.max_failures", self.limits.max_failures, 1, 1_000);
+        let listen = &self.health.listen;
+        if listen != OFF && self.health.address().is_none() {
+            let what = "is not address:port, like 127.0.0.1:9464 or [::1]:9464, nor \"off\"".to_owned();
+            mistakes.text("health.listen", listen, what);
+        }
+        mistakes.within("health.stalled_after_seconds", self.health.stalled_after_seconds, 5, 3_600);
         if let Err(error) = telemetry::filter(&self.log.level) {
             let what = format!("is no filter ({error}): use error, warn, info, debug or trace");
             mistakes.text("log.level", &self.log.level, what);
@@ -220,6 +257,16 @@ impl Settings {
             idle_ms: self.intervals.idle_ms,
             max_failures: self.limits.max_failures,
             ..Rules::default()
+        }
+    }
+
+    /// What counts as ready.
+    pub fn health_rules(&self) -> HealthRules {
+        let rules = HealthRules::default();
+        HealthRules {
+            stalled_after: Duration::from_secs(self.health.stalled_after_seconds),
+            answered_within: rules.answered_within + Duration::from_millis(self.intervals.events_ms),
+            max_events: self.limits.max_events,
         }
     }
 

@@ -5,14 +5,22 @@
 pub(crate) struct Backoff {
     failures: u32,
     random: u64,
+    longest_ms: u64,
 }
 
 const FIRST_MS: u64 = 100;
 const LONGEST_MS: u64 = 5_000;
+/// Towards the Worker: it must be noticed within seconds that it is back, and a relay asks it once a second anyway.
+pub(crate) const WORKER_WAIT_MS: u64 = 2_000;
 
 impl Backoff {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { failures: 0, random: seed }
+        Self { failures: 0, random: seed, longest_ms: LONGEST_MS }
+    }
+
+    /// The same with another longest wait.
+    pub(crate) fn at_most(self, longest_ms: u64) -> Self {
+        Self { longest_ms, ..self }
     }
 
     /// It worked: the next failure is a first one.
@@ -25,9 +33,10 @@ impl Backoff {
         self.failures
     }
 
-    /// Notes a failure and says how many milliseconds to wait: half to all of 100 ms, doubled each time, up to 5 s.
+    /// Notes a failure and says how many milliseconds to wait: half to all of 100 ms, doubled each time, up to 5 s
+    /// or what [`Backoff::at_most`] says.
     pub(crate) fn failed(&mut self) -> u64 {
-        let full = (FIRST_MS << self.failures.min(10)).min(LONGEST_MS);
+        let full = (FIRST_MS << self.failures.min(10)).min(self.longest_ms);
         self.failures = self.failures.saturating_add(1);
         full / 2 + self.next() % (full / 2 + 1)
     }

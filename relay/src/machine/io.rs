@@ -14,6 +14,22 @@ pub struct Mark {
     pub next_offset: Offset,
 }
 
+/// How far an event is, as far as its machine knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The lease it holds, or held last.
+    pub epoch: Option<Epoch>,
+    /// The last admission, by the line's last answer.
+    pub head: Seq,
+    /// The last admission known to be in the log.
+    pub known: Seq,
+    /// The last admission that the line knows to be in the log.
+    pub acked: Seq,
+    /// When the oldest admission was made that is not known to be in the log, in milliseconds since 1970: exactly once it
+    /// was drained, at the latest before.
+    pub oldest_unix_ms: Option<i64>,
+}
+
 /// Where an event's records go, fixed by its first drain for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
@@ -38,6 +54,8 @@ pub struct Lease {
     pub drained_seq: Seq,
     /// The last seq known to the line to be in Kafka.
     pub acked_seq: Seq,
+    /// When the entry after it was admitted, in milliseconds since 1970; absent when there is none, and from older Workers.
+    pub oldest_unix_ms: Option<i64>,
     /// Where the records go, when an earlier drain has fixed it.
     pub pin: Option<Pin>,
     /// The event's own `topic` setting.
@@ -403,6 +421,8 @@ pub enum Note {
         drained: Seq,
         /// Records read.
         records: u64,
+        /// Those of them that repeat one of this event from further up.
+        repeats: u64,
     },
     /// The scan met its bound: what it did not see is sent again.
     ScanBound {

@@ -22,11 +22,11 @@ mod work;
 
 pub use discard::TEST_SUFFIX;
 pub use io::{
-    Bounds, BrokerFailure, Cause, DrainRequest, Drained, Effect, Fetched, Input, Lease, Mark, Note, Outcome, Pin, Read,
-    StopCause, WorkerFailure,
+    Bounds, BrokerFailure, Cause, DrainRequest, Drained, Effect, Fetched, Input, Lease, Mark, Note, Outcome, Pin,
+    Progress, Read, StopCause, WorkerFailure,
 };
 
-pub(crate) use backoff::Backoff;
+pub(crate) use backoff::{Backoff, WORKER_WAIT_MS};
 use recover::{Placed, Scan};
 
 use crate::types::{Epoch, EventId, Mono, Offset, Seq};
@@ -148,6 +148,9 @@ pub struct Machine {
     acked: Seq,
     drained: Seq,
     head: Seq,
+    oldest_unix_ms: Option<i64>,
+    /// When the last entry of the batch under way was admitted.
+    newest_unix_ms: Option<i64>,
 
     // The log.
     known: Mark,
@@ -170,7 +173,7 @@ impl Machine {
             rules,
             state: State::New,
             notes: Vec::new(),
-            worker_backoff: Backoff::new(seed),
+            worker_backoff: Backoff::new(seed).at_most(WORKER_WAIT_MS),
             broker_backoff: Backoff::new(seed ^ 0x5555_5555_5555_5555),
             epoch: None,
             lease_ms: 0,
@@ -181,6 +184,8 @@ impl Machine {
             acked: Seq(0),
             drained: Seq(0),
             head: Seq(0),
+            oldest_unix_ms: None,
+            newest_unix_ms: None,
             known: Mark { seq: Seq(0), next_offset: Offset(0) },
             floor: Offset(0),
             placed: None,
@@ -206,6 +211,17 @@ impl Machine {
     /// The highest seq known to be in Kafka, and where the log goes on after it.
     pub fn known(&self) -> Mark {
         self.known
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            epoch: self.epoch,
+            head: self.head,
+            known: self.known.seq,
+            acked: self.acked,
+            oldest_unix_ms: self.oldest_unix_ms.filter(|_| self.head > self.known.seq),
+        }
     }
 
     /// Whether the effect under way may be dropped ([`Input::Interrupted`]) when the process is to stop. What changes the

@@ -35,6 +35,7 @@ pub(super) struct Scan {
     end: Option<Offset>,
     found: Option<Mark>,
     records: u64,
+    repeats: u64,
     bytes: u64,
     since: Mono,
 }
@@ -256,6 +257,7 @@ impl Machine {
             end: None,
             found: None,
             records: 0,
+            repeats: 0,
             bytes: 0,
             since: around.now,
         };
@@ -279,6 +281,10 @@ impl Machine {
             scan.records = scan.records.saturating_add(1);
             scan.bytes = scan.bytes.saturating_add(read.bytes);
             // By the order of first copies, everything up to the highest seq seen is in the log.
+            let highest = scan.found.map_or(self.known.seq, |mark| mark.seq);
+            if read.seq.is_some_and(|seq| seq <= highest) {
+                scan.repeats = scan.repeats.saturating_add(1);
+            }
             let best = scan.found.map_or(self.known.seq.next(), |mark| mark.seq);
             if let Some(seq) = read.seq.filter(|s| *s >= best && *s <= self.drained) {
                 scan.found = Some(Mark { seq, next_offset: read.offset.plus(1) });
@@ -310,7 +316,12 @@ impl Machine {
             self.known = mark;
             self.broker_backoff.reset();
         }
-        self.notes.push(Note::Scanned { known: self.known.seq, drained: self.drained, records: scan.records });
+        self.notes.push(Note::Scanned {
+            known: self.known.seq,
+            drained: self.drained,
+            records: scan.records,
+            repeats: scan.repeats,
+        });
         self.go(around, Goal::Drain)
     }
 

@@ -24,6 +24,7 @@ impl Machine {
         self.acked = lease.acked_seq;
         self.drained = lease.drained_seq.max(lease.acked_seq);
         self.head = lease.head;
+        self.oldest_unix_ms = lease.oldest_unix_ms;
         self.notes.push(Note::Taken { acked: self.acked, drained: self.drained, head: self.head });
         self.known =
             Mark { seq: lease.acked_seq, next_offset: lease.pin.as_ref().map_or(Offset(0), |pin| pin.next_offset) };
@@ -73,6 +74,7 @@ impl Machine {
         if let Some(last) = answer.entries.last() {
             self.drained = self.drained.max(last.seq);
         }
+        self.oldest_unix_ms = answer.entries.first().map(|entry| entry.admitted_unix_ms);
         let batch = self.cut(answer.entries);
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
             let idle_since = *self.idle_since.get_or_insert(around.now);
@@ -96,6 +98,8 @@ impl Machine {
             let ms = self.worker_backoff.failed();
             return self.wait(around, ms, Goal::Drain);
         }
+        // What follows the batch is no older than its last entry.
+        self.newest_unix_ms = Some(last.admitted_unix_ms);
         self.state = State::Producing(Placed {
             first: first.seq,
             last: last.seq,
@@ -172,6 +176,7 @@ impl Machine {
     pub(super) fn in_log(&mut self, placed: Placed) {
         self.broker_backoff.reset();
         self.placed = None;
+        self.oldest_unix_ms = self.newest_unix_ms.take().or(self.oldest_unix_ms);
         self.known = Mark { seq: placed.last, next_offset: placed.base.plus(placed.count) };
         self.notes.push(Note::Produced { first: placed.first, last: placed.last, offset: placed.base });
     }

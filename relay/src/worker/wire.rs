@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, unix_ms};
 use crate::machine::{DrainRequest, Drained, Lease, Mark, Pin, WorkerFailure};
 use crate::types::{Epoch, EventId, Offset, Partition, Seq};
 
@@ -124,6 +124,7 @@ struct LeaseAnswer {
     configured_topic: Option<String>,
     #[serde(default)]
     test: bool,
+    oldest_unacked_at: Option<String>,
 }
 
 pub(super) fn lease(body: &[u8]) -> Result<Lease, WorkerFailure> {
@@ -152,6 +153,8 @@ pub(super) fn lease(body: &[u8]) -> Result<Lease, WorkerFailure> {
         head: answer.head,
         drained_seq: answer.drained_seq,
         acked_seq: answer.acked_seq,
+        // For a gauge alone: what cannot be read is not there.
+        oldest_unix_ms: answer.oldest_unacked_at.and_then(|at| unix_ms(&at)),
         pin,
         configured_topic: answer.configured_topic.filter(|topic| !topic.is_empty()),
         test: answer.test,

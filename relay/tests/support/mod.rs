@@ -81,6 +81,7 @@ impl Line {
             head: Seq(self.head),
             drained_seq: Seq(self.drained),
             acked_seq: Seq(self.acked),
+            oldest_unix_ms: None,
             pin: self.pin.clone(),
             configured_topic: None,
             test: self.test,

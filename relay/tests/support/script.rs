@@ -97,6 +97,7 @@ pub fn lease(head: u64, drained: u64, acked: u64, next: Option<i64>) -> Lease {
         head: Seq(head),
         drained_seq: Seq(drained),
         acked_seq: Seq(acked),
+        oldest_unix_ms: None,
         pin: next.map(|next| Pin { topic: TOPIC.into(), partition: Partition(2), next_offset: Offset(next) }),
         configured_topic: None,
         test: false,
