@@ -14,7 +14,7 @@ use worker::Env;
 use crate::clock::{age_ms, now_ms};
 use crate::directory::Event;
 use crate::http::problem::{Problem, Slug};
-use crate::objects::call::{Address, CallError, call, lane_name};
+use crate::objects::call::{Address, Answer, CallError, Message, call, lane_name};
 use crate::objects::command::LaneCommand;
 
 const FRESH_MS: f64 = 1_000.0;
@@ -70,7 +70,8 @@ pub async fn get(env: &Env, event: &Event) -> Result<Copy, Problem> {
     }
     let lane = kept.as_ref().map_or_else(|| pick(event), |(.., lane)| *lane);
     let name = lane_name(event.id.as_str(), lane);
-    match call::<Board>(env, Address::lane(&name), &LaneCommand::Board).await {
+    let answer = call(env, Address::lane(&name), Message::of(&LaneCommand::Board)).await;
+    match answer.and_then(Answer::read::<Board>) {
         Ok(board) => Ok(Copy { board: keep(event, board, now, lane), stale: false }),
         Err(CallError::Absent) => Err(Problem::unknown_event(event.id.as_str())),
         Err(error) => {

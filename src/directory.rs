@@ -15,7 +15,7 @@ use worker::Env;
 
 use crate::clock::{age_ms, now_ms};
 use crate::http::problem::Problem;
-use crate::objects::call::{Address, CallError, call};
+use crate::objects::call::{Address, CallError, Message, call};
 use crate::objects::command::{EventEntry, Listing, RegistryCommand};
 use crate::objects::registry_do::read_salt;
 
@@ -103,7 +103,8 @@ pub async fn refresh(env: &Env) -> Result<(), CallError> {
     let began = now_ms();
     REFRESHING.set(began);
     let known = DIRECTORY.with_borrow(|directory| directory.version);
-    let listing: Listing = call(env, Address::REGISTRY, &RegistryCommand::List { known }).await?;
+    let answer = call(env, Address::REGISTRY, Message::of(&RegistryCommand::List { known })).await?;
+    let listing: Listing = answer.read()?;
     DIRECTORY.with_borrow_mut(|directory| {
         if directory.version.is_some_and(|version| version > listing.version) {
             return;

@@ -19,7 +19,6 @@
 #![cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 #![allow(missing_docs, reason = "the durable_object macro makes public methods of its own")]
 
-mod json;
 mod keyring;
 mod page;
 

@@ -4,7 +4,9 @@
 //! visitor's [`Eta`] from it without asking anybody. `low <= likely <= high`, and for one forecast none of them falls with the
 //! distance.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::from_json;
 
 /// The seconds after its making for which a forecast says where the frontier will be. Part of what line and Worker agree on.
 pub const HORIZONS: [u16; 32] = [
@@ -38,13 +40,15 @@ impl Eta {
 /// How wide a range is around an amount `x`: `x / (1 + w) ..= x × (1 + w)` with `w = sqrt(always + once / x)`.
 ///
 /// What adds up from many independent pieces gets surer with its size (`once`); what is wrong with all of it does not (`always`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spread {
     /// Does not shrink with the amount.
     pub always: f64,
     /// Shrinks with the amount.
     pub once: f64,
 }
+
+from_json! { struct Spread { always, once } }
 
 impl Spread {
     fn width(self, amount: f64) -> f64 {
@@ -67,7 +71,7 @@ impl Spread {
 }
 
 /// Where the frontier will be, as the line foresees it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Forecast {
     /// How many positions further it will be at each of the [`HORIZONS`], most likely. Never falls. May end early, where more
     /// would reach beyond all who wait.
@@ -79,6 +83,8 @@ pub struct Forecast {
     /// How much longer, or shorter, the same way may take.
     pub seconds: Spread,
 }
+
+from_json! { struct Forecast { reach, sooner, later, seconds } }
 
 impl Forecast {
     /// The wait of the place that is `distance` positions beyond the frontier; none when it cannot be foreseen.

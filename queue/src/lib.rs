@@ -12,7 +12,7 @@
 //!
 //! * [`types`], [`time`], [`subject`]: the words as types.
 //! * [`settings`]: what an operator may set for an event, checked and defaulted.
-//! * [`wire`]: what a lane and its line say to each other.
+//! * [`wire`]: what a lane and its line say to each other; [`json`]: how messages and stored settings are read.
 //! * [`lane`]: batches the visitors of one slice; one exchange in flight; a batch never changes once frozen.
 //! * [`line`](mod@line): the order itself. `frontier < next_number`, `acked <= drained <= head` at all times.
 //! * [`eta`]: how long a wait will be, from the line's forecast.
@@ -23,6 +23,7 @@
 
 pub mod eta;
 pub mod hex;
+pub mod json;
 pub mod lane;
 pub mod line;
 pub mod place;

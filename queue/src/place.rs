@@ -2,9 +2,10 @@
 //!
 //! The `ahead` told is an upper bound, `max(0, position − frontier − 1)`, and since the frontier never falls it never grows.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::eta::Eta;
+use crate::from_json;
 use crate::hex;
 use crate::settings::QueueingMethod;
 use crate::shuffle::Draw;
@@ -12,7 +13,7 @@ use crate::types::{EventId, Number, Position, UnixMillis};
 use crate::wire::{Board, Paused, Phase, Shuffle};
 
 /// What a place is, as the visitor is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// The event has not opened yet.
@@ -29,6 +30,18 @@ pub enum State {
     Ended,
     /// No queue is in force: go on.
     Passthrough,
+}
+
+from_json! {
+    enum State {
+        "prequeue" => Prequeue,
+        "waiting" => Waiting,
+        "called" => Called,
+        "admitted" => Admitted,
+        "left" => Left,
+        "ended" => Ended,
+        "passthrough" => Passthrough,
+    }
 }
 
 /// Seconds between polls of a visitor that the line knows nothing about yet.
@@ -308,7 +321,7 @@ mod tests {
     fn boards_of_older_lines_have_no_forecast() {
         let mut json = serde_json::to_value(Board::default()).unwrap();
         json.as_object_mut().unwrap().remove("forecast");
-        let board: Board = serde_json::from_value(json).unwrap();
+        let board: Board = crate::json::read(&json.to_string()).unwrap();
         assert_eq!((place(&board, 9, 0).0, place(&board, 9, 0).3), (State::Waiting, 5.0));
     }
 

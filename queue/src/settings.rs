@@ -3,10 +3,11 @@
 //! A body is a JSON object. Under PUT what is missing gets its default; under PATCH (RFC 7396) it stays, and `null` gives the
 //! default back. Names that a later version will know are refused as such, so that nobody relies on a setting that does nothing.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::from_json;
 use crate::time::rfc3339_or_null;
 use crate::types::{EventId, UnixMillis};
 
@@ -30,7 +31,7 @@ const LATER: [&str; 4] = ["gate", "visitor_identity", "visitor_keys", "door"];
 const PAST_END_MS: u64 = 60_000;
 
 /// How visitors are let in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueingMethod {
     /// In the order of their numbers.
@@ -42,8 +43,16 @@ pub enum QueueingMethod {
     Reject,
 }
 
+from_json! {
+    enum QueueingMethod {
+        "fifo" => Fifo,
+        "passthrough" => Passthrough,
+        "reject" => Reject,
+    }
+}
+
 /// The settings of one event, complete.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Settings {
     /// What visitors read.
     pub name: String,
@@ -58,25 +67,21 @@ pub struct Settings {
     /// How visitors are let in.
     pub queueing_method: QueueingMethod,
     /// Nobody is called or admitted for now.
-    #[serde(default)]
     pub queue_all: bool,
     /// No queue for now: everybody passes.
-    #[serde(default)]
     pub suspended: bool,
     /// There is nothing left: nobody is called or admitted, and everybody waiting is told.
-    #[serde(default)]
     pub sold_out: bool,
     /// From when on places are given before the event opens; null: only from the opening on.
-    #[serde(default, with = "rfc3339_or_null")]
+    #[serde(with = "rfc3339_or_null")]
     pub prequeue_start_time: Option<UnixMillis>,
     /// When the event opens; null: at once.
-    #[serde(default, with = "rfc3339_or_null")]
+    #[serde(with = "rfc3339_or_null")]
     pub event_start_time: Option<UnixMillis>,
     /// When the event ends; null: never.
-    #[serde(default, with = "rfc3339_or_null")]
+    #[serde(with = "rfc3339_or_null")]
     pub event_end_time: Option<UnixMillis>,
     /// Whether those who came before the opening are put in a drawn order.
-    #[serde(default)]
     pub shuffle_at_event_start: bool,
     /// Status of the waiting page: 200, 202 or 429.
     pub queueing_status_code: u16,
@@ -101,9 +106,10 @@ pub struct Settings {
     /// Kafka topic; the relay's when null.
     pub topic: Option<String>,
     /// A rehearsal: its records go to a topic of their own.
-    #[serde(default)]
     pub test: bool,
 }
+
+from_json! { struct Settings { name, total_active_users, new_users_per_minute, session_duration_seconds, disable_session_renewal, queueing_method, queue_all = default, suspended = default, sold_out = default, prequeue_start_time = time, event_start_time = time, event_end_time = time, shuffle_at_event_start = default, queueing_status_code, lanes, location_hint, max_line_length, max_unacked, audience, return_url, allowed_origins, message, public_counts, topic, test = default } }
 
 /// Why a body is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

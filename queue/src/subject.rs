@@ -8,11 +8,13 @@ use core::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use sha2::Sha256;
 use thiserror::Error;
 
 use crate::LaneId;
+use crate::json::{FromJson, Misread};
 
 /// Length of a subject in its text form (base64url without padding).
 pub const SUBJECT_TEXT_LEN: usize = 22;
@@ -85,10 +87,10 @@ impl Serialize for Subject {
     }
 }
 
-impl<'de> Deserialize<'de> for Subject {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+impl FromJson for Subject {
+    fn from_json(value: &mut Value) -> Result<Self, Misread> {
+        let subject = value.as_str().and_then(|text| Self::parse(text).ok());
+        subject.ok_or(Misread::expected("a subject"))
     }
 }
 

@@ -79,9 +79,9 @@ const fn days(year: u64, month: u64, day: u64) -> u64 {
     year / 400 * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// For serde: a time or null as RFC 3339 text.
+/// For serde: a time or null written as RFC 3339 text; `= time` of [`from_json!`](crate::from_json) reads it.
 pub mod rfc3339_or_null {
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::Serializer;
 
     use crate::UnixMillis;
 
@@ -94,18 +94,6 @@ pub mod rfc3339_or_null {
             Some(time) => serializer.serialize_str(&time.rfc3339()),
             None => serializer.serialize_none(),
         }
-    }
-
-    /// Reads it.
-    ///
-    /// # Errors
-    /// When it is neither null nor RFC 3339.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMillis>, D::Error> {
-        let text = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        let parse = |text: std::borrow::Cow<'de, str>| {
-            UnixMillis::parse_rfc3339(&text).ok_or_else(|| serde::de::Error::custom("a time in RFC 3339 was expected"))
-        };
-        text.map(parse).transpose()
     }
 }
 

@@ -2,15 +2,21 @@
 
 use core::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use thiserror::Error;
+
+use crate::from_json;
+use crate::json::{FromJson, Misread};
 
 macro_rules! counter {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(pub u64);
+
+        from_json! { newtype $name(u64) }
 
         impl $name {
             /// The value as a plain integer.
@@ -90,9 +96,11 @@ impl Number {
 }
 
 /// Which lane of an event, 0 … lanes − 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct LaneId(pub u16);
+
+from_json! { newtype LaneId(u16) }
 
 impl fmt::Display for LaneId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,10 +142,10 @@ impl fmt::Display for EventId {
     }
 }
 
-impl<'de> Deserialize<'de> for EventId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+impl FromJson for EventId {
+    fn from_json(value: &mut Value) -> Result<Self, Misread> {
+        let id = value.as_str().and_then(|text| Self::parse(text).ok());
+        id.ok_or(Misread::expected("an event id"))
     }
 }
 
@@ -152,7 +160,7 @@ mod tests {
         }
         for bad in ["", "Demo", "a b", "a_b", "a/b", "ä", &"x".repeat(65)] {
             assert_eq!(EventId::parse(bad), Err(EventIdError), "{bad}");
-            assert!(serde_json::from_value::<EventId>(bad.into()).is_err());
+            assert!(EventId::from_json(&mut bad.into()).is_err());
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Unknown fields are ignored on both sides, since old and new code meet during a deploy.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::Subject;
 use crate::eta::Forecast;
+use crate::from_json;
 use crate::settings::{QueueingMethod, Settings};
 use crate::types::{LaneId, Number, Seq, UnixMillis};
 
@@ -16,7 +17,7 @@ pub const MAX_BATCH: usize = 2_000;
 pub const MAX_OPS: usize = 1_500;
 
 /// The one batched call a lane makes to its line.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Exchange {
     /// Who asks.
     pub lane: LaneId,
@@ -31,12 +32,14 @@ pub struct Exchange {
     /// Into how many lanes those who ask for places believe the event to be split; 0 when `count` is 0.
     pub lanes: u16,
     /// What visitors (and the origin) ask beside new places.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ops: Vec<Op>,
 }
 
+from_json! { struct Exchange { lane, inc, k, count, stored_k, lanes, ops = default } }
+
 /// One wish of one visitor with a place, or of the origin. Every one of them may be repeated without harm.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Let me in, if it is my turn and there is room.
@@ -75,8 +78,19 @@ pub enum Op {
     },
 }
 
+from_json! {
+    enum Op {
+        "claim" => Claim { number, sub, entered_at },
+        "look" => Look { number },
+        "renew" => Renew { number },
+        "leave" => Leave { number },
+        "complete" => Complete { seq },
+        "redeem" => Redeem { seq },
+    }
+}
+
 /// What became of the places wanted in an [`Exchange`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Numbering {
     /// None were wanted.
@@ -101,8 +115,18 @@ pub enum Numbering {
     Conflict,
 }
 
+from_json! {
+    enum Numbering {
+        "none" => None,
+        "range" => Range { first, count, at },
+        "refused" => Refused { reason },
+        "stale" => Stale,
+        "conflict" => Conflict,
+    }
+}
+
 /// Why a line gives no numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// `max_line_length` would be passed. The first `room` of the batch may ask again.
@@ -125,8 +149,19 @@ pub enum Refusal {
     Closed,
 }
 
+from_json! {
+    enum Refusal {
+        "line_full" => LineFull { room },
+        "moved" => Moved,
+        "not_open" => NotOpen { opens_at },
+        "sold_out" => SoldOut,
+        "ended" => Ended,
+        "closed" => Closed,
+    }
+}
+
 /// The answer to one [`Op`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OpAnswer {
     /// The position is beyond the frontier.
@@ -159,23 +194,37 @@ pub enum OpAnswer {
     Done,
 }
 
+from_json! {
+    enum OpAnswer {
+        "waiting" => Waiting,
+        "called" => Called,
+        "admitted" => Admitted { seq, session_expires_at },
+        "left" => Left,
+        "ended" => Ended,
+        "renewal_disabled" => RenewalDisabled,
+        "sold_out" => SoldOut,
+        "event_ended" => EventEnded,
+        "redeemed" => Redeemed { first },
+        "done" => Done,
+    }
+}
+
 /// What a line answers to an [`Exchange`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExchangeReply {
     /// Incarnation of the exchange that this answers; 0 from a line of an earlier version.
-    #[serde(default)]
     pub inc: u64,
     /// Batch of the exchange that this answers.
-    #[serde(default)]
     pub k: u64,
     /// What became of the places wanted.
     pub numbering: Numbering,
     /// One for each op, in their order; empty when `numbering` is stale or a conflict.
-    #[serde(default)]
     pub ops: Vec<OpAnswer>,
     /// How the line stands now.
     pub board: Board,
 }
+
+from_json! { struct ExchangeReply { inc = default, k = default, numbering, ops = default, board } }
 
 impl ExchangeReply {
     /// Whether this is the answer to `exchange`. Lines of an earlier version do not say what they answer.
@@ -186,7 +235,7 @@ impl ExchangeReply {
 }
 
 /// Why nobody is called at the moment although there may be room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Paused {
     /// The operator calls nobody (`queue_all`), or the origin has set its pace to 0.
@@ -195,8 +244,15 @@ pub enum Paused {
     Relay,
 }
 
+from_json! {
+    enum Paused {
+        "queue_all" => QueueAll,
+        "relay" => Relay,
+    }
+}
+
 /// How far an event has come. Time, the operator and the origin move it on; from `Open` it never goes back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// No places are given yet.
@@ -214,48 +270,55 @@ pub enum Phase {
     Ended,
 }
 
+from_json! {
+    enum Phase {
+        "scheduled" => Scheduled,
+        "prequeue" => Prequeue,
+        "open" => Open,
+        "suspended" => Suspended,
+        "sold_out" => SoldOut,
+        "ended" => Ended,
+    }
+}
+
 /// The draw of a `shuffle_at_event_start`, as far as it is public.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Shuffle {
     /// SHA-256 over the seed, 64 hexadecimal digits: known from the start.
     pub commitment: String,
     /// The seed, 64 hexadecimal digits: only after the cut.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<String>,
     /// The last number that takes part: only after the cut.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// When it was drawn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_at: Option<UnixMillis>,
 }
+
+from_json! { struct Shuffle { commitment, seed = default, count = default, cut_at = default } }
 
 /// How an event stands: the snapshot from which polls are answered.
 ///
 /// This is the whole of it, as lanes and Workers hold it; what the public may see of it the Worker decides.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Board {
     /// Grows with every change; a board with a smaller one is older.
     pub version: u64,
     /// Version of the event's settings.
     pub config_version: u64,
     /// How far the event has come.
-    #[serde(default)]
     pub phase: Phase,
     /// How visitors are let in.
-    #[serde(default)]
     pub queueing_method: QueueingMethod,
     /// When places are given before the opening.
-    #[serde(default)]
     pub prequeue_start_time: Option<UnixMillis>,
     /// When the event opens.
-    #[serde(default)]
     pub event_start_time: Option<UnixMillis>,
     /// When it ends.
-    #[serde(default)]
     pub event_end_time: Option<UnixMillis>,
     /// The draw, if there is one.
-    #[serde(default)]
     pub shuffle: Option<Shuffle>,
     /// Why nobody is called, if so.
     pub paused: Option<Paused>,
@@ -278,7 +341,6 @@ pub struct Board {
     /// Positions called per minute, as measured; null before anything was called.
     pub pace_per_minute: Option<u64>,
     /// Where the frontier will be; null while that cannot be foreseen.
-    #[serde(default)]
     pub forecast: Option<Forecast>,
     /// What the operator tells the visitors.
     pub message: String,
@@ -287,6 +349,8 @@ pub struct Board {
     /// The line's clock.
     pub updated_at: UnixMillis,
 }
+
+from_json! { struct Board { version, config_version, phase = default, queueing_method = default, prequeue_start_time = default, event_start_time = default, event_end_time = default, shuffle = default, paused, frontier, last_number, waiting, called, active_users, total_active_users, new_users_per_minute, admitted_last_minute, pace_per_minute, forecast = default, message, public_counts, updated_at } }
 
 impl Board {
     /// What the event has committed itself to, as long as the draw is still to come.
@@ -298,10 +362,9 @@ impl Board {
 }
 
 /// Counts for dashboards. `entered = voided + left + waiting + called + admitted`, `admitted = active + ended`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stats {
     /// How far the event has come.
-    #[serde(default)]
     pub phase: Phase,
     /// Numbers given.
     pub entered: u64,
@@ -337,11 +400,15 @@ pub struct Stats {
     pub updated_at: UnixMillis,
 }
 
+from_json! { struct Stats { phase = default, entered, waiting, called, present, active, admitted, left, ended, voided, head_seq, acked_seq, frontier, admitted_last_minute, pace_per_minute, show_rate, updated_at } }
+
 /// An event's settings with their version, as the line keeps them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Configured {
     /// Counts the changes: 1, 2, 3 …; the `ETag`.
     pub version: u64,
     /// The settings.
     pub settings: Settings,
 }
+
+from_json! { struct Configured { version, settings } }

@@ -7,7 +7,7 @@ use ropeline_queue::lane::{Abort, LaneChange, LaneMeta, LaneStep, MAX_PENDING, O
 use ropeline_queue::wire::{
     Board, Exchange, ExchangeReply, MAX_BATCH, MAX_OPS, Numbering, Op, OpAnswer, Refusal, Shuffle,
 };
-use ropeline_queue::{Lane, LaneId, Number, Seq, UnixMillis, hex};
+use ropeline_queue::{Lane, LaneId, Number, Seq, UnixMillis, hex, json};
 
 const AT: UnixMillis = UnixMillis(1_000);
 
@@ -333,7 +333,7 @@ fn the_largest_exchange_stays_below_256_kb() {
     assert_eq!((exchange.count, exchange.ops.len()), (MAX_BATCH as u64, MAX_OPS));
     let body = serde_json::to_string(&exchange).unwrap();
     assert!(body.len() < 256 * 1024, "{} bytes", body.len());
-    assert_eq!(serde_json::from_str::<Exchange>(&body).unwrap(), exchange);
+    assert_eq!(json::read::<Exchange>(&body).unwrap(), exchange);
     let answer = OpAnswer::Admitted { seq: Seq(MOST), session_expires_at: UnixMillis(MOST) };
     let back = reply(Numbering::Range { first: Number(MOST), count: MAX_BATCH as u64, at: AT }, &vec![answer; MAX_OPS]);
     assert!(serde_json::to_string(&back).unwrap().len() < 256 * 1024);
@@ -342,16 +342,16 @@ fn the_largest_exchange_stays_below_256_kb() {
 
 #[test]
 fn unknown_fields_of_a_newer_version_are_ignored() {
-    let exchange: Exchange = serde_json::from_str(
+    let exchange: Exchange = json::read(
         r#"{"lane":1,"inc":2,"k":3,"count":0,"stored_k":3,"lanes":0,"later":[1],"ops":[{"look":{"number":4,"later":5}}]}"#,
     )
     .unwrap();
     assert_eq!(exchange.ops, [Op::Look { number: Number(4) }]);
-    let reply: ExchangeReply = serde_json::from_value(serde_json::json!({
+    let reply = serde_json::json!({
         "numbering": {"range": {"first": 1, "count": 2, "at": 3, "later": 0}},
         "board": serde_json::to_value(Board::default()).unwrap(),
         "later": {},
-    }))
-    .unwrap();
+    });
+    let reply: ExchangeReply = json::read(&reply.to_string()).unwrap();
     assert_eq!(reply.numbering, Numbering::Range { first: Number(1), count: 2, at: UnixMillis(3) });
 }

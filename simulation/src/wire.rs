@@ -5,8 +5,8 @@
 
 use std::sync::LazyLock;
 
+use ropeline_queue::json::{self, FromJson};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::plan::Dialect;
@@ -58,8 +58,8 @@ pub(crate) fn encode<T: Serialize>(kind: Kind, from: Dialect, to: Dialect, messa
 ///
 /// # Errors
 /// What is wrong with it: two versions do not understand each other.
-pub(crate) fn decode<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| format!("{error}: {text}"))
+pub(crate) fn decode<T: FromJson>(text: &str) -> Result<T, String> {
+    json::read(text).map_err(|error| format!("{error}: {text}"))
 }
 
 /// Keeps the fields that the golden message has. What is no object on both sides stays as it is: a list's items and an enum's
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    fn is_read<T: DeserializeOwned + Serialize>(kind: Kind) {
+    fn is_read<T: FromJson + Serialize>(kind: Kind) {
         let (text, _) = GOLDEN.iter().find(|(_, of)| *of == kind).unwrap();
         let message: T = decode(text).unwrap();
         let old = encode(kind, Dialect::Golden, Dialect::Now, &message);

@@ -1,5 +1,6 @@
 //! An answer on its way out, and the headers every answer has.
 
+use ropeline_queue::json::{self, ToJson};
 use serde::Serialize;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys::{Response, ResponseInit};
@@ -52,9 +53,13 @@ impl Reply {
     }
 
     /// A JSON answer.
-    pub fn json(status: u16, body: &impl Serialize) -> Result<Self, Problem> {
-        let body = serde_json::to_string(body).map_err(Problem::internal)?;
-        Ok(Self { body: Some(body), ..Self::empty(status) })
+    pub fn json(status: u16, body: &impl ToJson) -> Self {
+        Self::of(status, json::write(body))
+    }
+
+    /// A text that is JSON already.
+    pub fn of(status: u16, json: String) -> Self {
+        Self { body: Some(json), ..Self::empty(status) }
     }
 
     /// A text of any type.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ropeline_queue::LaneId;
-use serde::de::DeserializeOwned;
+use ropeline_queue::json::{self, FromJson, Misread};
 use thiserror::Error;
 use worker::Env;
 use worker::js_sys::{Date, Object, Promise, Reflect};
@@ -71,6 +71,11 @@ impl<'a> Address<'a> {
         Self { binding: "LANE", name, location_hint: None }
     }
 
+    /// The event it belongs to; the registry's own name for the registry.
+    pub fn event(&self) -> &'a str {
+        self.name.split(':').next().unwrap_or(self.name)
+    }
+
     /// The same, to be created there.
     pub const fn near(self, location_hint: Option<&'a str>) -> Self {
         Self { location_hint, ..self }
@@ -122,27 +127,31 @@ impl Bindings {
     }
 }
 
-/// Sends a command and reads its answer, within [`CALL_BOUND`].
-pub async fn call<A: DeserializeOwned>(env: &Env, to: Address<'_>, command: &impl Command) -> Result<A, CallError> {
-    read(&ask(env, to, Message::new(command)?, CALL_BOUND, RETRIES).await?)
+/// Sends a command and awaits its answer, within [`CALL_BOUND`]. What waits knows neither the command's type nor the answer's: a
+/// future for each of them would be much code.
+pub async fn call(env: &Env, to: Address<'_>, message: Message) -> Result<Answer, CallError> {
+    ask(env, to, message, CALL_BOUND, RETRIES).await
 }
 
 /// The same with another bound, and without retries.
-pub async fn call_once<A: DeserializeOwned>(
-    env: &Env,
-    to: Address<'_>,
-    command: &impl Command,
-    bound: Duration,
-) -> Result<A, CallError> {
-    read(&ask(env, to, Message::new(command)?, bound, 0).await?)
+pub async fn call_once(env: &Env, to: Address<'_>, message: Message, bound: Duration) -> Result<Answer, CallError> {
+    ask(env, to, message, bound, 0).await
 }
 
-fn unreadable(error: serde_json::Error) -> CallError {
-    CallError::Unavailable(error.to_string())
+/// The text of an answer.
+pub struct Answer(pub String);
+
+impl Answer {
+    /// What it says.
+    pub fn read<A: FromJson>(self) -> Result<A, CallError> {
+        json::read(&self.0).map_err(CallError::from)
+    }
 }
 
-fn read<A: DeserializeOwned>(text: &str) -> Result<A, CallError> {
-    crate::json::read(text).map_err(unreadable)
+impl From<Misread> for CallError {
+    fn from(error: Misread) -> Self {
+        Self::Unavailable(error.to_string())
+    }
 }
 
 #[wasm_bindgen(module = "/src/objects/ask.js")]
@@ -152,20 +161,19 @@ extern "C" {
     fn ask_object(stub: &DurableObject, address: &str, body: Option<&str>, ms: f64) -> Promise;
 }
 
-/// The answer's text. Of no type, so that all commands and answers share one copy of it in the module.
 async fn ask(
     env: &Env,
     to: Address<'_>,
     message: Message,
     bound: Duration,
     mut retries: usize,
-) -> Result<String, CallError> {
+) -> Result<Answer, CallError> {
     let late = || CallError::Unavailable(format!("no answer within {} s", bound.as_secs()));
     let began = Date::now();
     let mut left = bound.as_secs_f64() * 1_000.0;
     while left > 0.0 {
         match message.send(env, to, left).await {
-            Ok(answer) => return settle(&answer.ok_or_else(late)?),
+            Ok(answer) => return settle(&answer.ok_or_else(late)?).map(Answer),
             Err(error) => {
                 let flag = |name: &str| Reflect::get(&error, &name.into()).is_ok_and(|value| value.is_truthy());
                 if flag("overloaded") {
@@ -194,7 +202,7 @@ fn settle(answer: &str) -> Result<String, CallError> {
 }
 
 /// A command as it goes out.
-enum Message {
+pub enum Message {
     /// In the address.
     Url(String),
     /// In the body.
@@ -202,12 +210,18 @@ enum Message {
 }
 
 impl Message {
-    fn new<C: Command>(command: &C) -> Result<Self, CallError> {
-        let json = serde_json::to_string(command).map_err(unreadable)?;
-        if !C::IN_ADDRESS {
-            return Ok(Self::Body(json));
+    /// Writes it.
+    pub fn of<C: Command>(command: &C) -> Self {
+        Self::written(json::write(command), C::IN_ADDRESS)
+    }
+
+    fn written(json: String, in_address: bool) -> Self {
+        if !in_address {
+            return Self::Body(json);
         }
-        Ok(Self::Url(format!("http://object/?{}", URL_SAFE_NO_PAD.encode(json))))
+        let mut url = "http://object/?".to_owned();
+        URL_SAFE_NO_PAD.encode_string(json, &mut url);
+        Self::Url(url)
     }
 
     async fn send(&self, env: &Env, to: Address<'_>, ms: f64) -> Result<Option<String>, JsValue> {

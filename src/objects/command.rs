@@ -2,14 +2,15 @@
 //!
 //! Unknown fields are ignored and an unknown command is answered 501, since old and new code meet during a deploy.
 
+use ropeline_queue::json::{self, Misread, ToJson};
 use ropeline_queue::line::history::Which;
-use ropeline_queue::line::log::{Ack, Drain, Lease};
+use ropeline_queue::line::log::{Ack, Drain};
 use ropeline_queue::wire::{Configured, Exchange, OpAnswer, Refusal};
-use ropeline_queue::{Epoch, EventId, LaneId, Number, Seq, Settings, Subject, UnixMillis};
-use serde::{Deserialize, Serialize};
+use ropeline_queue::{Epoch, EventId, LaneId, Number, Seq, Settings, Subject, UnixMillis, from_json};
+use serde::Serialize;
 
 /// A command, and how it travels.
-pub trait Command: Serialize {
+pub trait Command: ToJson {
     /// In the address of the call, which costs less than a body; but logs show addresses, and they are short. So only what is
     /// small and holds no secret.
     const IN_ADDRESS: bool;
@@ -28,7 +29,7 @@ impl Command for LineCommand {
 }
 
 /// To the registry, the one object that lists a deployment's events.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RegistryCommand {
     /// Everything a Worker needs of the living events, unless it has this version already. → [`Listing`]
@@ -47,10 +48,8 @@ pub enum RegistryCommand {
     Bury {
         event: EventId,
         /// Whose key.
-        #[serde(default)]
         by: String,
         /// Whether it was purged although it was open, or had entries that are not in Kafka.
-        #[serde(default)]
         forced: bool,
     },
     /// Who buried an event, and when. → `Option<Burial>`
@@ -59,8 +58,22 @@ pub enum RegistryCommand {
     Buried { event: EventId },
 }
 
+from_json! {
+    enum RegistryCommand {
+        "list" => List { known },
+        "find" => Find { event },
+        "reserve" => Reserve { event, salt, lanes },
+        "tell" => Tell { event, configured },
+        "busy" => Busy { event, busy, stamp },
+        "list_busy" => ListBusy,
+        "bury" => Bury { event, by = default, forced = default },
+        "burial" => Burial { event },
+        "buried" => Buried { event },
+    }
+}
+
 /// What the registry tells of all living events.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Listing {
     /// Grows with every change.
     pub version: u64,
@@ -68,8 +81,10 @@ pub struct Listing {
     pub events: Option<Vec<EventEntry>>,
 }
 
+from_json! { struct Listing { version, events } }
+
 /// What a Worker needs to know of an event before it speaks to any other object.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct EventEntry {
     /// Its id.
     pub event: EventId,
@@ -79,8 +94,10 @@ pub struct EventEntry {
     pub configured: Configured,
 }
 
+from_json! { struct EventEntry { event, salt, configured } }
+
 /// What the registry knows of an id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reservation {
     /// Nobody has used it.
@@ -95,8 +112,18 @@ pub enum Reservation {
     Gone,
 }
 
+from_json! {
+    enum Reservation {
+        "unknown" => Unknown,
+        "reserved" => Reserved,
+        "live" => Live,
+        "burying" => Burying { lanes },
+        "gone" => Gone,
+    }
+}
+
 /// The end of an event: all that is left of it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Burial {
     /// The registry's clock.
     pub at: UnixMillis,
@@ -106,15 +133,19 @@ pub struct Burial {
     pub forced: bool,
 }
 
+from_json! { struct Burial { at, by, forced } }
+
 /// The registry took note.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct Told {
     /// False: the event is gone, there is nothing to tell any more.
     pub alive: bool,
 }
 
+from_json! { struct Told { alive } }
+
 /// To a lane.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LaneCommand {
     /// Makes the lane, where the caller is or hints. → `true`
@@ -139,8 +170,23 @@ pub enum LaneCommand {
     Purge,
 }
 
+from_json! {
+    enum LaneCommand {
+        "create" => Create { event, lane },
+        "enter" => Enter { sub, lanes, claim, again },
+        "claim" => Claim { sub, number },
+        "renew" => Renew { sub, number },
+        "leave" => Leave { sub, number },
+        "complete" => Complete { seq },
+        "redeem" => Redeem { seq },
+        "find" => Find { number },
+        "board" => Board,
+        "purge" => Purge,
+    }
+}
+
 /// A lane's answer to enter.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entered {
     /// The visitor has this place.
@@ -152,15 +198,22 @@ pub enum Entered {
         /// What it is now.
         state: OpAnswer,
         /// What the event has committed itself to, if this call made the place and a draw is still to come.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         commitment: Option<String>,
     },
     /// No number was given.
     Refused { reason: Refusal },
 }
 
+from_json! {
+    enum Entered {
+        "place" => Place { number, new, state, commitment },
+        "refused" => Refused { reason },
+    }
+}
+
 /// A lane's answer about a place that its caller has a ticket for.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Asked {
     /// The line's answer.
@@ -169,8 +222,15 @@ pub enum Asked {
     Unknown,
 }
 
+from_json! {
+    enum Asked {
+        "answer" => Answer { answer },
+        "unknown" => Unknown,
+    }
+}
+
 /// To a line.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LineCommand {
     /// Makes the line, or (one that has given no number yet) takes these settings. → [`Configuring`]
@@ -178,7 +238,6 @@ pub enum LineCommand {
         event: EventId,
         settings: Settings,
         /// Whose key.
-        #[serde(default)]
         by: String,
     },
     /// New settings. → [`Configuring`]
@@ -186,7 +245,6 @@ pub enum LineCommand {
         settings: Settings,
         if_version: Option<u64>,
         /// Whose key.
-        #[serde(default)]
         by: String,
     },
     /// The origin's pace. → `Paced`
@@ -224,7 +282,7 @@ pub enum LineCommand {
     RenewLease { epoch: Epoch },
     /// → [`Log`] of `()`
     ReleaseLease { epoch: Epoch },
-    /// → [`Log`] of `DrainedEntries`
+    /// → [`Log`] of `{"entries": […], "head"}`
     Drain(Drain),
     /// → [`Log`] of `()`
     Ack {
@@ -235,8 +293,29 @@ pub enum LineCommand {
     },
 }
 
+from_json! {
+    enum LineCommand {
+        "create" => Create { event, settings, by = default },
+        "configure" => Configure { settings, if_version, by = default },
+        "pace" => Pace { pace, sold_out, by },
+        "end_session" => EndSession { which, by },
+        "history" => History { number },
+        "audit" => Audit,
+        "configured" => Configured,
+        "exchange" => Exchange(Exchange),
+        "board" => Board,
+        "stats" => Stats,
+        "purge" => Purge,
+        "lease" => Lease { relay },
+        "renew_lease" => RenewLease { epoch },
+        "release_lease" => ReleaseLease { epoch },
+        "drain" => Drain(Drain),
+        "ack" => Ack { epoch, ack },
+    }
+}
+
 /// What became of settings.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Configuring {
     /// They are these now.
@@ -249,8 +328,17 @@ pub enum Configuring {
     Invalid { field: String, detail: String },
 }
 
+from_json! {
+    enum Configuring {
+        "done" => Done { configured },
+        "changed" => Changed { current },
+        "fixed" => Fixed { field, since },
+        "invalid" => Invalid { field, detail },
+    }
+}
+
 /// What an origin asks of a line's pace.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
     /// As configured.
@@ -259,8 +347,15 @@ pub enum Pace {
     AtMost(u64),
 }
 
+from_json! {
+    enum Pace {
+        "lifted" => Lifted,
+        "at_most" => AtMost(u64),
+    }
+}
+
 /// What somebody with a key did.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub struct AuditRow {
     /// The line's clock.
     pub at: UnixMillis,
@@ -272,12 +367,12 @@ pub struct AuditRow {
     pub detail: serde_json::Value,
 }
 
-/// What became of a relay's wish.
-#[derive(Debug, Serialize, Deserialize)]
+from_json! { struct AuditRow { at, by, action, detail } }
+
+/// Why a relay's wish was not done.
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Log<T> {
-    /// Done.
-    Done { answer: T },
+pub enum Undone {
     /// Another relay has the lease.
     Held { for_ms: u64 },
     /// The lease is over.
@@ -286,20 +381,39 @@ pub enum Log<T> {
     Conflict { detail: String },
 }
 
-/// The answer of [`LineCommand::Lease`].
-pub type LeaseAnswer = Log<Lease>;
+from_json! {
+    enum Undone {
+        "held" => Held { for_ms },
+        "stale_epoch" => StaleEpoch,
+        "conflict" => Conflict { detail },
+    }
+}
 
-/// Entries of the admission log, each as it was written.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct DrainedEntries {
-    /// JSON values, byte for byte as their records.
-    pub entries: Vec<Box<serde_json::value::RawValue>>,
-    /// The last entry there is.
-    pub head: Seq,
+/// What became of a relay's wish. What is done is answered as text, which the Worker passes on as it is: entries of the admission log
+/// arrive byte for byte as they were written.
+pub type Log = Result<String, Undone>;
+
+const DONE: &str = r#"{"done":{"answer":"#;
+const DONE_END: &str = "}}";
+
+/// A [`Log`] as it travels.
+pub fn write_log(log: &Log) -> String {
+    match log {
+        Ok(answer) => [DONE, answer, DONE_END].concat(),
+        Err(undone) => json::write(undone),
+    }
+}
+
+/// Reads what [`write_log`] wrote.
+pub fn read_log(text: &str) -> Result<Log, Misread> {
+    match text.strip_prefix(DONE).and_then(|rest| rest.strip_suffix(DONE_END)) {
+        Some(answer) => Ok(Ok(answer.to_owned())),
+        None => json::read(text).map(Err),
+    }
 }
 
 /// A visitor as its lane has stored it.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct StoredVisitor {
     /// Its place.
     pub number: Number,
@@ -308,3 +422,5 @@ pub struct StoredVisitor {
     /// Whether the visitor asked to give it up.
     pub left: bool,
 }
+
+from_json! { struct StoredVisitor { number, entered_at, left } }

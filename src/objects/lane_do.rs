@@ -12,14 +12,14 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use ropeline_queue::lane::{self as engine, LaneChange, LaneStep, WaiterId, Wake};
 use ropeline_queue::wire::{Board, Exchange, ExchangeReply, Op, OpAnswer};
-use ropeline_queue::{EventId, LaneId, Number, Subject};
+use ropeline_queue::{EventId, LaneId, Number, Subject, json};
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys::{Request, Response};
 use worker::worker_sys::DurableObjectState;
 use worker::{Delay, Env, SqlStorage, State};
 
-use super::call::{Address, CallError, call_once};
+use super::call::{Address, Answer, CallError, Message, call_once};
 use super::command::{Asked, Entered, LaneCommand, LineCommand, StoredVisitor};
 use super::cost;
 use super::lane_store;
@@ -101,7 +101,7 @@ impl Inner {
         match command {
             LaneCommand::Create { event, lane } => this.create(&event, lane),
             LaneCommand::Enter { sub, lanes, claim, again } => {
-                reply::json(&Self::enter(this, sub, lanes, claim, again).await?)
+                Ok(json::write(&Self::enter(this, sub, lanes, claim, again).await?))
             }
             LaneCommand::Claim { sub, number } => {
                 Self::about(this, sub, number, |row| Op::Claim { number, sub, entered_at: row.entered_at }).await
@@ -115,31 +115,31 @@ impl Inner {
             }
             LaneCommand::Complete { seq } => {
                 let answer = Self::ask(this, Op::Complete { seq }).await?;
-                reply::json(&Asked::Answer { answer })
+                Ok(json::write(&Asked::Answer { answer }))
             }
             LaneCommand::Redeem { seq } => {
                 let answer = Self::ask(this, Op::Redeem { seq }).await?;
-                reply::json(&Asked::Answer { answer })
+                Ok(json::write(&Asked::Answer { answer }))
             }
             LaneCommand::Find { number } => {
                 this.load()?;
-                reply::json(&lane_store::find(&this.sql, number)?)
+                Ok(json::write(&lane_store::find(&this.sql, number)?))
             }
-            LaneCommand::Board => reply::json(&this.board().await?),
+            LaneCommand::Board => Ok(json::write(&this.board().await?)),
             LaneCommand::Purge => this.purge().await,
         }
     }
 
     fn create(&self, event: &EventId, lane: LaneId) -> Result<String, Refused> {
         lane_store::create(&self.state, event, lane)?;
-        reply::json(&true)
+        Ok(json::write(&true))
     }
 
     async fn purge(&self) -> Result<String, Refused> {
         self.forget();
         self.state.storage().delete_all().await.map_err(SqlError::from)?;
         self.forget();
-        reply::json(&true)
+        Ok(json::write(&true))
     }
 
     /// Drops the memory. Those who wait get no outcome and ask again.
@@ -236,15 +236,15 @@ impl Inner {
     ) -> Result<String, Refused> {
         this.load()?;
         let Some(row) = this.stored(sub)?.filter(|row| row.number == number) else {
-            return reply::json(&Asked::Unknown);
+            return Ok(json::write(&Asked::Unknown));
         };
         let op = op(&row);
         if row.left && !matches!(op, Op::Leave { .. }) {
             let answer = Self::given_up(this, number).await?;
-            return reply::json(&Asked::Answer { answer });
+            return Ok(json::write(&Asked::Answer { answer }));
         }
         let answer = Self::ask(this, op).await?;
-        reply::json(&Asked::Answer { answer })
+        Ok(json::write(&Asked::Answer { answer }))
     }
 
     async fn ask(this: &Rc<Self>, op: Op) -> Result<OpAnswer, Refused> {
@@ -305,7 +305,8 @@ impl Inner {
         let command = LineCommand::Exchange(exchange.clone());
         for attempt in 0_u32.. {
             let line = Address::line(event.as_str());
-            let error = match call_once::<ExchangeReply>(&self.env, line, &command, EXCHANGE_BOUND).await {
+            let answer = call_once(&self.env, line, Message::of(&command), EXCHANGE_BOUND).await;
+            let error = match answer.and_then(Answer::read::<ExchangeReply>) {
                 Ok(reply) if reply.answers(&exchange) => {
                     self.settle(&reply)?;
                     return Ok(true);
@@ -412,7 +413,8 @@ impl Inner {
         }
         self.refreshing.set(now_ms());
         let line = Address::line(event.as_str());
-        let fresh = call_once::<Board>(&self.env, line, &LineCommand::Board, EXCHANGE_BOUND).await;
+        let answer = call_once(&self.env, line, Message::of(&LineCommand::Board), EXCHANGE_BOUND).await;
+        let fresh = answer.and_then(Answer::read::<Board>);
         self.refreshing.set(f64::NEG_INFINITY);
         match fresh {
             Ok(board) => {

@@ -1,7 +1,7 @@
 //! A lane's tables: its own row, and the visitors of its slice with their places.
 
 use ropeline_queue::lane::{LaneChange, LaneMeta};
-use ropeline_queue::{EventId, LaneId, Number, Subject, UnixMillis};
+use ropeline_queue::{EventId, LaneId, Number, Subject, UnixMillis, json};
 use worker::{SqlStorage, State};
 
 use super::command::StoredVisitor;
@@ -80,7 +80,7 @@ fn write(sql: &SqlStorage, change: &LaneChange) -> Result<(), SqlError> {
             sql::write(sql, "UPDATE meta SET inc = ?, k = ?", [Bind::Integer(*inc), Bind::Integer(*k)])
         }
         LaneChange::Visitors { subjects, first, at } => {
-            let subjects = serde_json::to_string(subjects).map_err(|error| SqlError(error.to_string()))?;
+            let subjects = json::write(subjects);
             // One statement for the whole batch: `key` is the index within it. Without WHERE the upsert would not parse.
             let statement = "INSERT INTO visitors (sub, number, entered_at, left) SELECT value, key + ?, ?, 0 FROM json_each(?) WHERE true
                 ON CONFLICT (sub) DO UPDATE SET number = excluded.number, entered_at = excluded.entered_at, left = 0";

@@ -11,12 +11,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use ropeline_queue::json::{self, ToJson};
 use ropeline_queue::line::log::LogError;
 use ropeline_queue::line::{self as engine, Audit, ConfigureError, Paced, Step};
 use ropeline_queue::settings::SettingsError;
 use ropeline_queue::wire::{Configured, Exchange, ExchangeReply, Op, OpAnswer};
 use ropeline_queue::{EventId, Settings};
-use serde::Serialize;
 use worker::js_sys::Object;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
@@ -24,8 +24,8 @@ use worker::web_sys::{Request, Response};
 use worker::worker_sys::DurableObjectState;
 use worker::{Env, SqlStorage, State};
 
-use super::call::{Address, call_once};
-use super::command::{Configuring, DrainedEntries, LineCommand, Log, Pace, RegistryCommand, Told};
+use super::call::{Address, Answer, Message, call_once};
+use super::command::{Configuring, LineCommand, Pace, RegistryCommand, Told, Undone, write_log};
 use super::cost;
 use super::line_store::{self, SqlLine, ToldRow};
 use super::reply::{self, Refused};
@@ -117,28 +117,28 @@ impl Inner {
             LineCommand::Create { event, settings, by } => {
                 let answer = self.create(&event, settings, &by)?;
                 self.tell().await?;
-                reply::json(&answer)
+                Ok(json::write(&answer))
             }
             LineCommand::Configure { settings, if_version, by } => {
                 let answer = self.configure(settings, if_version, &by)?;
                 self.tell().await?;
-                reply::json(&answer)
+                Ok(json::write(&answer))
             }
             LineCommand::Pace { pace, sold_out, by } => {
                 let answer = self.pace(pace, sold_out, &by)?;
                 self.tell().await?;
-                reply::json(&answer)
+                Ok(json::write(&answer))
             }
             LineCommand::EndSession { which, by } => {
                 self.step(|line, store| line.end_session(store, now(), which, &by))?.as_json()
             }
             LineCommand::History { number } => {
                 let history = self.with(|line, store| line.history(store, now(), number))?.ok_or(Refused::Absent)?;
-                reply::json(&history)
+                Ok(json::write(&history))
             }
             LineCommand::Audit => {
                 let audits = self.with(|_, store| store.audits())?.ok_or(Refused::Absent)?;
-                reply::json(&audits)
+                Ok(json::write(&audits))
             }
             LineCommand::Configured => self.read(|line| line.configured().clone()),
             LineCommand::Exchange(exchange) => self.exchange(&exchange),
@@ -149,16 +149,15 @@ impl Inner {
                 self.read(|line| line.stats(now()))
             }
             LineCommand::Purge => self.purge().await,
-            LineCommand::Lease { relay } => self.log(|line, _| line.lease(now(), &relay)),
-            LineCommand::RenewLease { epoch } => self.log(|line, _| line.renew_lease(now(), epoch)),
-            LineCommand::ReleaseLease { epoch } => self.log(|line, _| line.release_lease(now(), epoch)),
-            LineCommand::Ack { epoch, ack } => self.log(|line, _| line.ack(now(), epoch, ack)),
+            LineCommand::Lease { relay } => self.log(|line, _| Ok(written(line.lease(now(), &relay)?))),
+            LineCommand::RenewLease { epoch } => self.log(|line, _| Ok(written(line.renew_lease(now(), epoch)?))),
+            LineCommand::ReleaseLease { epoch } => self.log(|line, _| Ok(written(line.release_lease(now(), epoch)?))),
+            LineCommand::Ack { epoch, ack } => self.log(|line, _| Ok(written(line.ack(now(), epoch, ack)?))),
             LineCommand::Drain(drain) => self.log(|line, store| {
-                let step = line.drain(store, now(), &drain)?;
-                let raw = step.answer.entries.into_iter().map(serde_json::value::RawValue::from_string);
-                let entries =
-                    raw.collect::<Result<_, _>>().map_err(|error| LogError::Store(SqlError(error.to_string())))?;
-                Ok(Step { answer: DrainedEntries { entries, head: step.answer.head }, changes: step.changes })
+                let Step { answer, changes } = line.drain(store, now(), &drain)?;
+                let entries = json::list(&answer.entries);
+                let answer = json::object(&[("entries", &json::Raw(&entries)), ("head", &answer.head)]);
+                Ok(Step { answer, changes })
             }),
         }
     }
@@ -185,24 +184,24 @@ impl Inner {
         work(line, &store).map(Some)
     }
 
-    fn read<T: Serialize>(&self, work: impl FnOnce(&mut engine::Line) -> T) -> Result<String, Refused> {
+    fn read<T: ToJson>(&self, work: impl FnOnce(&mut engine::Line) -> T) -> Result<String, Refused> {
         let answer = self.with(|line, _| Ok::<_, SqlError>(work(line)))?.ok_or(Refused::Absent)?;
-        reply::json(&answer)
+        Ok(json::write(&answer))
     }
 
     /// One step of the engine and its changes, in one turn. On failure the memory is dropped: it is ahead of the truth.
     fn step<T, E: From<SqlError>>(
         &self,
         work: impl FnOnce(&mut engine::Line, &SqlLine<'_>) -> Result<Step<T>, E>,
-    ) -> Result<Answer<T>, E> {
-        let Some(step) = self.with(work)? else { return Ok(Answer::Absent) };
+    ) -> Result<Stepped<T>, E> {
+        let Some(step) = self.with(work)? else { return Ok(Stepped::Absent) };
         if !step.changes.is_empty()
             && let Err(error) = line_store::apply(&self.state, step.changes).and_then(|()| self.keep_armed())
         {
             self.line.replace(None);
             return Err(error.into());
         }
-        Ok(Answer::Is(step.answer))
+        Ok(Stepped::Is(step.answer))
     }
 
     fn create(&self, event: &EventId, settings: Settings, by: &str) -> Result<Configuring, Refused> {
@@ -213,7 +212,7 @@ impl Inner {
         if let Err(error) = settings.check_times(at) {
             return Ok(invalid(&error));
         }
-        let detail = serde_json::to_string(&settings).map_err(|error| SqlError(error.to_string()))?;
+        let detail = json::write(&settings);
         let configured = Configured { version: 1, settings };
         let audit = Audit { at, by: by.to_owned(), action: "create", detail };
         line_store::create(&self.state, event, configured.clone(), audit)?;
@@ -223,7 +222,7 @@ impl Inner {
 
     fn configure(&self, settings: Settings, if_version: Option<u64>, by: &str) -> Result<Configuring, Refused> {
         let answer = self.step(|line, _| Ok::<_, SqlError>(line.configure(now(), settings, if_version, by)))?;
-        let Answer::Is(answer) = answer else { return Err(Refused::Absent) };
+        let Stepped::Is(answer) = answer else { return Err(Refused::Absent) };
         match answer {
             Ok(configured) => Ok(Configuring::Done { configured }),
             Err(ConfigureError::Changed { current }) => Ok(Configuring::Changed { current }),
@@ -263,7 +262,7 @@ impl Inner {
         if answer.is_err() {
             self.line.replace(None);
         }
-        if let (true, Ok(Answer::Is(reply))) = (self.trace, &answer) {
+        if let (true, Ok(Stepped::Is(reply))) = (self.trace, &answer) {
             self.trace(exchange, reply);
         }
         answer?.as_json()
@@ -272,7 +271,7 @@ impl Inner {
     /// One JSON line per exchange with what a checker needs to know that limits and order were kept.
     fn trace(&self, exchange: &Exchange, reply: &ExchangeReply) {
         let answered = exchange.ops.iter().zip(&reply.ops);
-        let ops: Vec<_> = answered.map(|(op, answer)| serde_json::json!({ "op": op, "answer": answer })).collect();
+        let ops: Vec<_> = answered.map(|(op, answer)| json::object(&[("op", op), ("answer", answer)])).collect();
         let claims =
             exchange.ops.iter().any(|op| matches!(op, Op::Claim { .. } | Op::Complete { .. } | Op::Leave { .. }));
         if !claims && exchange.count == 0 {
@@ -280,33 +279,38 @@ impl Inner {
         }
         let admitted = reply.ops.iter().filter(|answer| matches!(answer, OpAnswer::Admitted { .. })).count();
         let event = self.event.borrow();
-        worker::console_log!(
-            "{}",
-            serde_json::json!({
-                "trace": "exchange", "event": event.as_ref(), "clk": reply.board.updated_at, "lane": exchange.lane,
-                "numbering": reply.numbering, "ops": ops, "admitted": admitted, "frontier": reply.board.frontier,
-                "active": reply.board.active_users,
-            })
-        );
+        let line = json::object(&[
+            ("trace", &"exchange"),
+            ("event", &*event),
+            ("clk", &reply.board.updated_at),
+            ("lane", &exchange.lane),
+            ("numbering", &reply.numbering),
+            ("ops", &json::Raw(&json::list(&ops))),
+            ("admitted", &admitted),
+            ("frontier", &reply.board.frontier),
+            ("active", &reply.board.active_users),
+        ]);
+        worker::console_log!("{line}");
     }
 
-    fn log<T: Serialize>(
+    /// `work` answers JSON.
+    fn log(
         &self,
-        work: impl FnOnce(&mut engine::Line, &SqlLine<'_>) -> Result<Step<T>, LogError<SqlError>>,
+        work: impl FnOnce(&mut engine::Line, &SqlLine<'_>) -> Result<Step<String>, LogError<SqlError>>,
     ) -> Result<String, Refused> {
-        let answer = match self.step(|line, store| work(line, store).map_err(LogFailure)) {
-            Ok(Answer::Absent) => return Err(Refused::Absent),
-            Ok(Answer::Is(answer)) => Log::Done { answer },
-            Err(LogFailure(LogError::Held { for_ms })) => Log::Held { for_ms },
-            Err(LogFailure(LogError::StaleEpoch { .. })) => Log::StaleEpoch,
-            Err(LogFailure(LogError::Conflict(detail))) => Log::Conflict { detail: detail.to_owned() },
+        let log = match self.step(|line, store| work(line, store).map_err(LogFailure)) {
+            Ok(Stepped::Absent) => return Err(Refused::Absent),
+            Ok(Stepped::Is(answer)) => Ok(answer),
+            Err(LogFailure(LogError::Held { for_ms })) => Err(Undone::Held { for_ms }),
+            Err(LogFailure(LogError::StaleEpoch { .. })) => Err(Undone::StaleEpoch),
+            Err(LogFailure(LogError::Conflict(detail))) => Err(Undone::Conflict { detail: detail.to_owned() }),
             Err(LogFailure(LogError::Store(error))) => {
                 self.line.replace(None);
                 return Err(Refused::Storage(error));
             }
             Err(LogFailure(other)) => return Err(Refused::Storage(SqlError(other.to_string()))),
         };
-        reply::json(&answer)
+        Ok(write_log(&log))
     }
 
     fn forget(&self) {
@@ -324,7 +328,7 @@ impl Inner {
         storage.delete_all().await.map_err(SqlError::from)?;
         // A command may have come in while storage was emptied.
         self.forget();
-        reply::json(&true)
+        Ok(json::write(&true))
     }
 
     /// What the registry should have heard and has not: (heard, truth).
@@ -418,8 +422,9 @@ impl Inner {
             }
             self.unsure.set(true);
             for command in commands {
-                let heard: Result<Told, _> = call_once(&self.env, Address::REGISTRY, &command, TELL_BOUND).await;
-                if let Err(error) = heard {
+                let message = Message::of(&command);
+                let heard = call_once(&self.env, Address::REGISTRY, message, TELL_BOUND).await;
+                if let Err(error) = heard.and_then(Answer::read::<Told>) {
                     worker::console_warn!("line: the registry could not be told: {error}");
                     return Ok(());
                 }
@@ -437,20 +442,25 @@ impl Inner {
     }
 }
 
+/// A step whose answer is JSON.
+fn written<T: ToJson>(step: Step<T>) -> Step<String> {
+    Step { answer: json::write(&step.answer), changes: step.changes }
+}
+
 fn invalid(error: &SettingsError) -> Configuring {
     Configuring::Invalid { field: error.field().to_owned(), detail: error.to_string() }
 }
 
-enum Answer<T> {
+enum Stepped<T> {
     Absent,
     Is(T),
 }
 
-impl<T: Serialize> Answer<T> {
+impl<T: ToJson> Stepped<T> {
     fn as_json(&self) -> Result<String, Refused> {
         match self {
             Self::Absent => Err(Refused::Absent),
-            Self::Is(answer) => reply::json(answer),
+            Self::Is(answer) => Ok(json::write(answer)),
         }
     }
 }

@@ -9,7 +9,7 @@ use ropeline_queue::line::{
     RelayRow, Seed, Session, Snapshot, Target, Why,
 };
 use ropeline_queue::wire::Configured;
-use ropeline_queue::{Epoch, EventId, LaneId, Number, Position, Seq, UnixMillis, hex};
+use ropeline_queue::{Epoch, EventId, LaneId, Number, Position, Seq, UnixMillis, hex, json};
 use worker::{SqlStorage, State};
 
 use super::command::AuditRow;
@@ -155,7 +155,7 @@ fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
             sql::write(sql, statement, [MOST_AUDITS.into()])
         }
         Change::Configured(Configured { version, settings }) => {
-            let settings = serde_json::to_string(settings).map_err(|error| SqlError(error.to_string()))?;
+            let settings = json::write(settings);
             let statement = "INSERT INTO configured (id, version, settings) VALUES (1, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET version = excluded.version, settings = excluded.settings";
             sql::write(sql, statement, [Bind::Integer(*version), Bind::Text(&settings)])
@@ -206,7 +206,7 @@ fn write_lane(sql: &SqlStorage, lane: LaneId, row: &LaneRow) -> Result<(), SqlEr
         None => (Bind::Null, Bind::Null, Bind::Null, Bind::Null),
         Some(Outcome::Range { first, count, at }) => (count.into(), first.get().into(), at.get().into(), Bind::Null),
         Some(Outcome::Refused { count, reason: why }) => {
-            reason = serde_json::to_string(&why).map_err(|error| SqlError(error.to_string()))?;
+            reason = json::write(&why);
             (count.into(), Bind::Null, Bind::Null, Bind::Text(&reason))
         }
     };
@@ -326,7 +326,7 @@ impl SqlLine<'_> {
         };
         let mut row = one(run(sql, "SELECT version, settings FROM configured", [])?)?;
         let version = row.integer()?;
-        let settings = crate::json::read(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
+        let settings = json::read(&row.text()?)?;
         Ok(Snapshot {
             course: self.course()?,
             configured: Configured { version, settings },
@@ -363,7 +363,7 @@ impl SqlLine<'_> {
         let rows = run(self.0, "SELECT at, by, action, detail FROM audit ORDER BY id DESC", [])?;
         let read = |mut row: Row| {
             let (at, by, action, detail) = (UnixMillis(row.integer()?), row.text()?, row.text()?, row.text()?);
-            let detail = serde_json::from_str(&detail).map_err(|error| SqlError(error.to_string()))?;
+            let detail = json::read(&detail)?;
             Ok(AuditRow { at, by, action, detail })
         };
         rows.into_iter().map(read).collect()
@@ -395,7 +395,7 @@ impl SqlLine<'_> {
                     Some(Outcome::Range { first: Number(first), count, at: UnixMillis(at) })
                 }
                 (Some(count), None, None, Some(reason)) => {
-                    let reason = crate::json::read(&reason).map_err(|error| SqlError(error.to_string()))?;
+                    let reason = json::read(&reason)?;
                     Some(Outcome::Refused { count, reason })
                 }
                 _ => None,

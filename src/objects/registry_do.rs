@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ropeline_queue::wire::Configured;
-use ropeline_queue::{EventId, Settings, UnixMillis};
+use ropeline_queue::{EventId, Settings, UnixMillis, json};
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::web_sys::{Request, Response};
@@ -58,13 +58,13 @@ impl Registry {
     fn handle(&self, command: RegistryCommand) -> Result<String, Refused> {
         let sql = self.state.storage().sql();
         match command {
-            RegistryCommand::List { known } => reply::json(&list(&sql, known)?),
-            RegistryCommand::ListBusy => reply::json(&list_busy(&sql)?),
-            RegistryCommand::Find { event } => reply::json(&find(&sql, &event)?),
+            RegistryCommand::List { known } => Ok(json::write(&list(&sql, known)?)),
+            RegistryCommand::ListBusy => Ok(json::write(&list_busy(&sql)?)),
+            RegistryCommand::Find { event } => Ok(json::write(&find(&sql, &event)?)),
             RegistryCommand::Reserve { event, salt, lanes } => {
                 let found = find(&sql, &event)?;
                 if !matches!(found, Reservation::Unknown | Reservation::Reserved) {
-                    return reply::json(&found);
+                    return Ok(json::write(&found));
                 }
                 self.write(move |sql| {
                     // A creation that broke off may have made more lanes than the next one wants: a purge gives back all.
@@ -73,14 +73,14 @@ impl Registry {
                         ON CONFLICT (event) DO UPDATE SET lanes = MAX(lanes, excluded.lanes)";
                     sql::write(sql, statement, [event.as_str().into(), Bind::Text(&salt), u64::from(lanes).into()])
                 })?;
-                reply::json(&Reservation::Reserved)
+                Ok(json::write(&Reservation::Reserved))
             }
             RegistryCommand::Tell { event, configured } => {
                 let alive = self.alive(&sql, &event)?;
                 if alive {
                     self.write(move |sql| tell(sql, &event, &configured))?;
                 }
-                reply::json(&Told { alive })
+                Ok(json::write(&Told { alive }))
             }
             RegistryCommand::Busy { event, busy, stamp } => {
                 let alive = self.alive(&sql, &event)?;
@@ -95,9 +95,9 @@ impl Registry {
                         )
                     })?;
                 }
-                reply::json(&Told { alive })
+                Ok(json::write(&Told { alive }))
             }
-            RegistryCommand::Burial { event } => reply::json(&burial(&sql, &event)?),
+            RegistryCommand::Burial { event } => Ok(json::write(&burial(&sql, &event)?)),
             RegistryCommand::Bury { event, by, forced } => {
                 let found = find(&sql, &event)?;
                 if matches!(found, Reservation::Reserved | Reservation::Live) {
@@ -112,7 +112,7 @@ impl Registry {
                         sql::write(sql, statement, binds)
                     })?;
                 }
-                reply::json(&find(&sql, &event)?)
+                Ok(json::write(&find(&sql, &event)?))
             }
             RegistryCommand::Buried { event } => {
                 self.write(move |sql| {
@@ -120,7 +120,7 @@ impl Registry {
                         "UPDATE events SET state = 'gone', settings = NULL WHERE event = ? AND state = 'burying'";
                     sql::write(sql, statement, [event.as_str().into()])
                 })?;
-                reply::json(&Told { alive: false })
+                Ok(json::write(&Told { alive: false }))
             }
         }
     }
@@ -166,7 +166,7 @@ fn burial(sql: &SqlStorage, event: &EventId) -> Result<Option<Burial>, SqlError>
 
 fn tell(sql: &SqlStorage, event: &EventId, configured: &Configured) -> Result<(), SqlError> {
     let Configured { version, settings } = configured;
-    let text = serde_json::to_string(settings).map_err(|error| SqlError(error.to_string()))?;
+    let text = json::write(settings);
     // The most lanes it ever had: what a purge must give back.
     let statement = "UPDATE events SET state = 'live', version = ?, settings = ?, lanes = MAX(lanes, ?)
         WHERE event = ? AND version < ?";
@@ -217,7 +217,7 @@ fn list(sql: &SqlStorage, known: Option<u64>) -> Result<Listing, SqlError> {
         let event = EventId::parse(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
         let salt = row.text()?;
         let version = row.integer()?;
-        let settings: Settings = crate::json::read(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
+        let settings: Settings = json::read(&row.text()?)?;
         events.push(EventEntry { event, salt, configured: Configured { version, settings } });
     }
     Ok(Listing { version, events: Some(events) })

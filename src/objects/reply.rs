@@ -5,8 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use ropeline_queue::json::{self, FromJson};
 use worker::js_sys::JsString;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
@@ -39,7 +38,7 @@ impl From<SqlError> for Refused {
 }
 
 /// Reads the command of a request.
-pub async fn command<C: DeserializeOwned>(request: &Request) -> Result<C, Refused> {
+pub async fn command<C: FromJson>(request: &Request) -> Result<C, Refused> {
     let unreadable = |what: &str| Refused::UnknownCommand(what.to_owned());
     let url = request.url();
     if let Some((_, query)) = url.split_once('?') {
@@ -53,13 +52,8 @@ pub async fn command<C: DeserializeOwned>(request: &Request) -> Result<C, Refuse
     read(&String::from(text))
 }
 
-fn read<C: DeserializeOwned>(json: &str) -> Result<C, Refused> {
-    crate::json::read(json).map_err(|error| Refused::UnknownCommand(error.to_string()))
-}
-
-/// The answer as JSON.
-pub fn json(answer: &impl Serialize) -> Result<String, Refused> {
-    serde_json::to_string(answer).map_err(|error| Refused::Storage(SqlError(error.to_string())))
+fn read<C: FromJson>(json: &str) -> Result<C, Refused> {
+    json::read(json).map_err(|error| Refused::UnknownCommand(error.to_string()))
 }
 
 /// The response for an outcome.

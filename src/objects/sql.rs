@@ -6,12 +6,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::cost;
+use ropeline_queue::json::Misread;
 use thiserror::Error;
 use worker::js_sys::{Function, Reflect};
 use worker::wasm_bindgen::prelude::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue, intern};
 use worker::{SqlCursor, SqlStorage, SqlStorageValue, State};
+
+use super::cost;
 
 /// Storage failed, or holds what this code cannot read. The object must forget its memory.
 #[derive(Debug, Error)]
@@ -20,6 +22,12 @@ pub struct SqlError(pub String);
 
 impl From<worker::Error> for SqlError {
     fn from(error: worker::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<Misread> for SqlError {
+    fn from(error: Misread) -> Self {
         Self(error.to_string())
     }
 }

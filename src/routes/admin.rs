@@ -5,47 +5,28 @@
 
 use ropeline_queue::settings::SettingsError;
 use ropeline_queue::wire::{Configured, Phase, Stats};
-use ropeline_queue::{EventId, LaneId, Settings};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use ropeline_queue::{EventId, LaneId, Settings, json};
+use serde_json::{Map, Value};
 
-use super::{Context, no_answer};
+use super::{Context, no_answer, read as read_answer};
 use crate::clock;
 use crate::directory;
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
 use crate::keyring::Role;
-use crate::objects::call::{Address, CallError, call, lane_name};
-use crate::objects::command::{Configuring, LaneCommand, LineCommand, RegistryCommand, Reservation, Told};
+use crate::objects::call::{Address, Message, lane_name};
+use crate::objects::command::{Configuring, LaneCommand, LineCommand, RegistryCommand, Reservation};
 use crate::objects::registry_do::salt_text;
 
 /// How often a PATCH without `If-Match` is tried again when somebody else changes the event at the same time.
 const PATCH_TRIES: usize = 3;
 
-#[derive(Serialize)]
-struct EventBody<'a> {
-    event: &'a EventId,
-    config_version: u64,
-    #[serde(flatten)]
-    settings: &'a Settings,
-}
-
-#[derive(Serialize)]
-struct StatsBody<'a> {
-    event: &'a EventId,
-    #[serde(flatten)]
-    counts: Map<String, Value>,
-}
-
 /// All living events with their settings.
 pub async fn list(c: &Context) -> Result<Reply, Problem> {
     c.require(Role::Admin)?;
     let events = directory::all(&c.env).await.map_err(|error| no_answer(error, "registry"))?;
-    let events: Vec<_> = events
-        .iter()
-        .map(|event| EventBody { event: &event.id, config_version: event.version, settings: &event.settings })
-        .collect();
-    Reply::json(200, &json!({ "events": events }))
+    let events: Vec<_> = events.iter().map(|event| body_of(&event.id, event.version, &event.settings)).collect();
+    Ok(Reply::of(200, json::object(&[("events", &json::Raw(&json::list(&events)))])))
 }
 
 /// One event's full configuration, with its `ETag`.
@@ -108,12 +89,9 @@ pub async fn stats(c: &Context, id: &str) -> Result<Reply, Problem> {
     c.require(Role::Admin)?;
     let event = c.event(id).await?;
     let stats = counts(c, &event.id).await?;
-    let updated_at = stats.updated_at.rfc3339();
-    let Ok(Value::Object(mut counts)) = serde_json::to_value(&stats) else {
-        return Err(Problem::internal("stats are no object"));
-    };
-    counts.insert("updated_at".to_owned(), updated_at.into());
-    Reply::json(200, &StatsBody { event: &event.id, counts })
+    let mut members: Map<String, Value> = json::read(&json::write(&stats)).map_err(Problem::internal)?;
+    members.insert("updated_at".to_owned(), stats.updated_at.rfc3339().into());
+    Ok(Reply::of(200, json::extended(&[("event", &event.id)], &json::write(&members))))
 }
 
 /// Purges an event: gives back all its storage and keeps its id from ever being used again.
@@ -143,18 +121,15 @@ pub async fn delete(c: &Context, id: &str) -> Result<Reply, Problem> {
         }
     }
     let bury = RegistryCommand::Bury { event: event.clone(), by, forced: force };
-    let buried: Reservation = registry(c, &bury).await?;
-    let Reservation::Burying { lanes } = buried else {
+    let Reservation::Burying { lanes } = registry(c, &bury).await? else {
         return Err(Problem::unknown_event(id));
     };
     for lane in 0..lanes {
         let name = lane_name(event.as_str(), LaneId(lane));
-        call::<bool>(&c.env, Address::lane(&name), &LaneCommand::Purge).await.map_err(|error| no_answer(error, id))?;
+        c.ask(Address::lane(&name), Message::of(&LaneCommand::Purge)).await?;
     }
-    call::<bool>(&c.env, Address::line(event.as_str()), &LineCommand::Purge)
-        .await
-        .map_err(|error| no_answer(error, id))?;
-    registry::<Told>(c, &RegistryCommand::Buried { event }).await?;
+    c.ask(Address::line(event.as_str()), Message::of(&LineCommand::Purge)).await?;
+    c.ask(Address::REGISTRY, Message::of(&RegistryCommand::Buried { event })).await?;
     // This isolate forgets it at once, the others within seconds.
     if let Err(error) = directory::refresh(&c.env).await {
         worker::console_warn!("admin: {error}");
@@ -174,8 +149,7 @@ async fn create(c: &Context, event: &EventId, settings: Settings, by: String) ->
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).map_err(Problem::internal)?;
     let reserve = RegistryCommand::Reserve { event: event.clone(), salt: salt_text(&salt), lanes: settings.lanes };
-    let reserved: Reservation = registry(c, &reserve).await?;
-    if reserved != Reservation::Reserved {
+    if registry(c, &reserve).await? != Reservation::Reserved {
         return Err(Problem::new(
             Slug::Conflict,
             "somebody else creates or purges this event right now; read it and try again",
@@ -185,8 +159,7 @@ async fn create(c: &Context, event: &EventId, settings: Settings, by: String) ->
     let hint = settings.location_hint.clone();
     let line = Address::line(event.as_str()).near(hint.as_deref());
     let command = LineCommand::Create { event: event.clone(), settings, by };
-    let made: Configuring = call(&c.env, line, &command).await.map_err(|error| no_answer(error, event.as_str()))?;
-    let configured = done(made)?.map_err(changed)?;
+    let configured = done(read_answer(c.ask(line, Message::of(&command)).await?)?)?.map_err(changed)?;
     // Known in this isolate at once, in the others as soon as one is asked for it.
     if let Err(error) = directory::refresh(&c.env).await {
         worker::console_warn!("admin: {error}");
@@ -199,7 +172,7 @@ async fn make_lanes(c: &Context, event: &EventId, settings: &Settings) -> Result
         let name = lane_name(event.as_str(), lane);
         let address = Address::lane(&name).near(settings.location_hint.as_deref());
         let command = LaneCommand::Create { event: event.clone(), lane };
-        call::<bool>(&c.env, address, &command).await.map_err(|error| no_answer(error, event.as_str()))?;
+        c.ask(address, Message::of(&command)).await?;
     }
     Ok(())
 }
@@ -216,8 +189,7 @@ async fn configure(
         make_lanes(c, event, &settings).await?;
     }
     let command = LineCommand::Configure { settings, if_version, by: by.to_owned() };
-    let made = call::<Configuring>(&c.env, Address::line(event.as_str()), &command).await;
-    let made = done(made.map_err(|error| no_answer(error, event.as_str()))?)?;
+    let made = done(read_answer(c.ask(Address::line(event.as_str()), Message::of(&command)).await?)?)?;
     if made.is_ok()
         && let Err(error) = directory::refresh(&c.env).await
     {
@@ -245,19 +217,16 @@ async fn configured(c: &Context, event: &EventId) -> Result<Configured, Problem>
         Reservation::Live => {}
         _ => return Err(Problem::unknown_event(event.as_str())),
     }
-    let line = Address::line(event.as_str());
-    let configured = call(&c.env, line, &LineCommand::Configured).await;
-    configured.map_err(|error| no_answer(error, event.as_str()))
+    read_answer(c.ask(Address::line(event.as_str()), Message::of(&LineCommand::Configured)).await?)
 }
 
 async fn counts(c: &Context, event: &EventId) -> Result<Stats, Problem> {
-    let stats = call(&c.env, Address::line(event.as_str()), &LineCommand::Stats).await;
-    stats.map_err(|error: CallError| no_answer(error, event.as_str()))
+    read_answer(c.ask(Address::line(event.as_str()), Message::of(&LineCommand::Stats)).await?)
 }
 
-/// Asks the registry.
-pub async fn registry<A: serde::de::DeserializeOwned>(c: &Context, command: &RegistryCommand) -> Result<A, Problem> {
-    call(&c.env, Address::REGISTRY, command).await.map_err(|error| no_answer(error, "registry"))
+/// What the registry makes of a command about one id.
+async fn registry(c: &Context, command: &RegistryCommand) -> Result<Reservation, Problem> {
+    read_answer(c.ask(Address::REGISTRY, Message::of(command)).await?)
 }
 
 /// What the registry knows of an id.
@@ -341,6 +310,9 @@ fn changed_from(wanted: u64, current: u64) -> Problem {
 
 fn answer(event: &EventId, status: u16, configured: &Configured) -> Result<Reply, Problem> {
     let Configured { version, settings } = configured;
-    let body = EventBody { event, config_version: *version, settings };
-    Ok(Reply::json(status, &body)?.with("etag", format!("\"{version}\"")))
+    Ok(Reply::of(status, body_of(event, *version, settings)).with("etag", format!("\"{version}\"")))
+}
+
+fn body_of(event: &EventId, version: u64, settings: &Settings) -> String {
+    json::extended(&[("event", event), ("config_version", &version)], &json::write(settings))
 }

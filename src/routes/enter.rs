@@ -5,14 +5,14 @@ use ropeline_queue::settings::QueueingMethod;
 use ropeline_queue::wire::{Board, OpAnswer, Phase, Refusal};
 
 use super::places::{Answer, Shown, passes};
-use super::{Context, no_answer};
+use super::{Context, read};
 use crate::boards;
 use crate::clock;
 use crate::credentials;
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
 use crate::http::request::Fields;
-use crate::objects::call::{Address, call, lane_name};
+use crate::objects::call::{Address, Message, lane_name};
 use crate::objects::command::{Entered, LaneCommand};
 
 /// Whoever comes long before the opening should look again in between: it may have been moved.
@@ -50,8 +50,8 @@ pub async fn enter(c: &Context) -> Result<Reply, Problem> {
     let lanes = settings.lanes;
     let name = lane_name(event.id.as_str(), sub.lane(lanes));
     let command = LaneCommand::Enter { sub, lanes, claim, again };
-    let entered = call::<Entered>(&c.env, Address::lane(&name), &command).await;
-    let (number, new, state, commitment) = match entered.map_err(|error| no_answer(error, event.id.as_str()))? {
+    let answer = c.ask(Address::lane(&name), Message::of(&command)).await?;
+    let (number, new, state, commitment) = match read(answer)? {
         Entered::Place { number, new, state, commitment } => (number, new, state, commitment),
         Entered::Refused { reason } => return Err(refused(reason, board.board.event_start_time)),
     };

@@ -1,5 +1,7 @@
 //! `GET /queue/jwks.json` and `GET /queue/healthz`.
 
+use ropeline_queue::json;
+
 use super::Context;
 use super::board::{etag, matches};
 use crate::http::problem::Problem;
@@ -20,5 +22,5 @@ pub fn jwks(c: &Context) -> Result<Reply, Problem> {
 
 /// Alive, with the build's version.
 pub fn healthz() -> Result<Reply, Problem> {
-    Reply::json(200, &serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+    Ok(Reply::of(200, json::object(&[("status", &"ok"), ("version", &env!("CARGO_PKG_VERSION"))])))
 }

@@ -23,6 +23,7 @@ mod support;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use ropeline_queue::json::FromJson;
 use worker::{Env, web_sys};
 
 use crate::deployment::Deployment;
@@ -31,7 +32,7 @@ use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
 use crate::http::request::{Call, Fields};
 use crate::keyring::Role;
-use crate::objects::call::CallError;
+use crate::objects::call::{Address, Answer, CallError, Message, call};
 
 /// What every route works with.
 pub struct Context {
@@ -48,6 +49,11 @@ impl Context {
         let event = directory::find(&self.env, id).await?;
         self.event.replace(Some(Rc::clone(&event)));
         Ok(event)
+    }
+
+    /// Asks an object; [`read`] reads its answer.
+    async fn ask(&self, to: Address<'_>, message: Message) -> Result<Answer, Problem> {
+        call(&self.env, to, message).await.map_err(|error| no_answer(error, to.event()))
     }
 
     /// Lets the call pass if it carries a secret of this role: 401 without a known one, 403 with one of another role. Answers whose
@@ -76,6 +82,11 @@ impl Context {
     async fn fields(&self) -> Result<Fields, Problem> {
         Ok(Fields(self.call.object(false).await?))
     }
+}
+
+/// What an object answered.
+fn read<A: FromJson>(answer: Answer) -> Result<A, Problem> {
+    answer.read().map_err(|error| no_answer(error, ""))
 }
 
 /// A problem for an object that gave no answer.

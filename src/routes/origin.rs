@@ -2,17 +2,17 @@
 
 use ropeline_queue::line::Paced;
 use ropeline_queue::wire::OpAnswer;
-use ropeline_queue::{LaneId, Seq};
+use ropeline_queue::{LaneId, Seq, json};
 use ropeline_ticket::claims::{Admission, parse_pass_jti};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Context, no_answer};
+use super::{Context, read};
 use crate::credentials;
 use crate::directory::Event;
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
 use crate::keyring::Role;
-use crate::objects::call::{Address, call, lane_name};
+use crate::objects::call::{Address, Message, lane_name};
 use crate::objects::command::{Asked, LaneCommand, LineCommand, Pace};
 
 /// 204 with the pass' subject, and number and seq unless it came without a queue; 401; 403; nothing else, since gateways take anything else for an error of theirs.
@@ -66,7 +66,9 @@ pub async fn redeem(c: &Context) -> Result<Reply, Problem> {
     };
     let seq = Seq(seq);
     match ask(c, &event, seq, &LaneCommand::Redeem { seq }).await? {
-        Asked::Answer { answer: OpAnswer::Redeemed { first } } => Reply::json(200, &json!({ "first": first })),
+        Asked::Answer { answer: OpAnswer::Redeemed { first } } => {
+            Ok(Reply::of(200, json::object(&[("first", &first)])))
+        }
         _ => Err(Problem::overloaded()),
     }
 }
@@ -96,10 +98,15 @@ pub async fn pace(c: &Context) -> Result<Reply, Problem> {
     }
     let event = c.event(&id).await?;
     let command = LineCommand::Pace { pace, sold_out, by };
-    let paced = call::<Paced>(&c.env, Address::line(event.id.as_str()), &command).await;
-    let Paced { pace, in_force, sold_out } = paced.map_err(|error| no_answer(error, event.id.as_str()))?;
-    let body = json!({ "event": event.id, "new_users_per_minute": pace, "sold_out": sold_out, "in_force_per_minute": in_force });
-    Reply::json(200, &body)
+    let answer = c.ask(Address::line(event.id.as_str()), Message::of(&command)).await?;
+    let Paced { pace, in_force, sold_out } = read(answer)?;
+    let body = json::object(&[
+        ("event", &event.id),
+        ("new_users_per_minute", &pace),
+        ("sold_out", &sold_out),
+        ("in_force_per_minute", &in_force),
+    ]);
+    Ok(Reply::of(200, body))
 }
 
 /// The admission that a pass' `jti` names, if it is one of this event.
@@ -117,5 +124,5 @@ pub fn admission_of(event: &Event, jti: &str) -> Result<Seq, Problem> {
 async fn ask(c: &Context, event: &Event, seq: Seq, command: &LaneCommand) -> Result<Asked, Problem> {
     let lane = LaneId((seq.get() % u64::from(event.settings.lanes.max(1))) as u16);
     let name = lane_name(event.id.as_str(), lane);
-    call(&c.env, Address::lane(&name), command).await.map_err(|error| no_answer(error, event.id.as_str()))
+    read(c.ask(Address::lane(&name), Message::of(command)).await?)
 }

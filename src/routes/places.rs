@@ -171,7 +171,7 @@ impl<'a> Answer<'a> {
 
     /// The answer.
     pub fn reply(self, status: u16) -> Result<Reply, Problem> {
-        let mut reply = Reply::json(status, &self.place)?;
+        let mut reply = Reply::json(status, &self.place);
         if !matches!(self.place.state, State::Admitted | State::Passthrough | State::Left | State::Ended) {
             reply = reply.with("retry-after", (self.place.poll_after_seconds.ceil() as u64).to_string());
         }

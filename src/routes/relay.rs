@@ -1,17 +1,15 @@
 //! What a relay calls: lease, drain and ack of an event's admission log.
 
 use ropeline_queue::line::log::{Ack, Drain, MAX_DRAIN};
-use ropeline_queue::{Epoch, EventId, Seq};
-use serde::de::DeserializeOwned;
-use serde_json::json;
+use ropeline_queue::{Epoch, EventId, Seq, json};
 
-use super::{Context, no_answer};
+use super::{Context, no_answer, read};
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
 use crate::http::request::Fields;
 use crate::keyring::Role;
-use crate::objects::call::{Address, call};
-use crate::objects::command::{DrainedEntries, LeaseAnswer, LineCommand, Log, RegistryCommand};
+use crate::objects::call::{Address, Message};
+use crate::objects::command::{LineCommand, RegistryCommand, Undone, read_log};
 
 /// The longest name a relay may give itself, and the longest topic.
 const MAX_TEXT: usize = 249;
@@ -19,10 +17,9 @@ const MAX_TEXT: usize = 249;
 /// Which events have entries that are not acked.
 pub async fn events(c: &Context) -> Result<Reply, Problem> {
     c.require(Role::Relay)?;
-    let busy = call::<Vec<EventId>>(&c.env, Address::REGISTRY, &RegistryCommand::ListBusy).await;
-    let busy = busy.map_err(|error| no_answer(error, "registry"))?;
-    let events: Vec<_> = busy.into_iter().map(|event| json!({ "event": event })).collect();
-    Reply::json(200, &json!({ "events": events }))
+    let busy: Vec<EventId> = read(c.ask(Address::REGISTRY, Message::of(&RegistryCommand::ListBusy)).await?)?;
+    let events: Vec<_> = busy.iter().map(|event| json::object(&[("event", event)])).collect();
+    Ok(Reply::of(200, json::object(&[("events", &json::Raw(&json::list(&events)))])))
 }
 
 /// Makes the caller the one relay of an event.
@@ -33,21 +30,20 @@ pub async fn lease(c: &Context) -> Result<Reply, Problem> {
     let relay = relay.ok_or_else(|| {
         Problem::field(Slug::MalformedRequest, "relay", "'relay' is missing: name this process, by chance")
     })?;
-    let answer: LeaseAnswer = ask(c, &event, &LineCommand::Lease { relay }).await?;
-    Reply::json(200, &done(answer)?)
+    Ok(Reply::of(200, ask(c, &event, &LineCommand::Lease { relay }).await?))
 }
 
 /// Keeps the lease.
 pub async fn renew(c: &Context) -> Result<Reply, Problem> {
     let (event, epoch) = event_and_epoch(c).await?;
-    let lease_ms: u64 = done(ask(c, &event, &LineCommand::RenewLease { epoch }).await?)?;
-    Reply::json(200, &json!({ "lease_ms": lease_ms }))
+    let lease_ms = ask(c, &event, &LineCommand::RenewLease { epoch }).await?;
+    Ok(Reply::of(200, json::object(&[("lease_ms", &json::Raw(&lease_ms))])))
 }
 
 /// Gives the lease back.
 pub async fn release(c: &Context) -> Result<Reply, Problem> {
     let (event, epoch) = event_and_epoch(c).await?;
-    done::<()>(ask(c, &event, &LineCommand::ReleaseLease { epoch }).await?)?;
+    ask(c, &event, &LineCommand::ReleaseLease { epoch }).await?;
     Ok(Reply::empty(204))
 }
 
@@ -75,8 +71,7 @@ pub async fn drain(c: &Context) -> Result<Reply, Problem> {
         ack,
     };
     fields.done()?;
-    let drained: DrainedEntries = done(ask(c, &event, &LineCommand::Drain(drain)).await?)?;
-    Reply::json(200, &drained)
+    Ok(Reply::of(200, ask(c, &event, &LineCommand::Drain(drain)).await?))
 }
 
 /// Everything up to a `seq` is in Kafka.
@@ -85,7 +80,7 @@ pub async fn ack(c: &Context) -> Result<Reply, Problem> {
     let (event, epoch) = (fields.text("event")?, Epoch(fields.integer("epoch")?));
     let ack = read_ack(&mut fields)?;
     fields.done()?;
-    done::<()>(ask(c, &event, &LineCommand::Ack { epoch, ack }).await?)?;
+    ask(c, &event, &LineCommand::Ack { epoch, ack }).await?;
     Ok(Reply::empty(204))
 }
 
@@ -114,24 +109,23 @@ fn wrong(name: &str) -> Problem {
     Problem::field(Slug::MalformedRequest, name, format!("'{name}' is too large"))
 }
 
-async fn ask<T: DeserializeOwned>(c: &Context, id: &str, command: &LineCommand) -> Result<Log<T>, Problem> {
+/// The line's answer, as JSON.
+async fn ask(c: &Context, id: &str, command: &LineCommand) -> Result<String, Problem> {
     let event = c.event(id).await?;
-    let answer = call(&c.env, Address::line(event.id.as_str()), command).await;
-    answer.map_err(|error| no_answer(error, event.id.as_str()))
+    let answer = c.ask(Address::line(event.id.as_str()), Message::of(command)).await?;
+    read_log(&answer.0).map_err(|error| no_answer(error.into(), id))?.map_err(refuse)
 }
 
-fn done<T>(log: Log<T>) -> Result<T, Problem> {
-    match log {
-        Log::Done { answer } => Ok(answer),
-        Log::Held { for_ms } => Err(Problem::retry(
+fn refuse(undone: Undone) -> Problem {
+    match undone {
+        Undone::Held { for_ms } => Problem::retry(
             Slug::LeaseHeld,
             for_ms.div_ceil(1_000).max(1),
             "another relay works on this event; stand by and ask again",
-        )),
-        Log::StaleEpoch => Err(Problem::new(
-            Slug::StaleEpoch,
-            "this lease is over; stop producing for this event, then take a new lease",
-        )),
-        Log::Conflict { detail } => Err(Problem::new(Slug::Conflict, detail)),
+        ),
+        Undone::StaleEpoch => {
+            Problem::new(Slug::StaleEpoch, "this lease is over; stop producing for this event, then take a new lease")
+        }
+        Undone::Conflict { detail } => Problem::new(Slug::Conflict, detail),
     }
 }

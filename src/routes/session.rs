@@ -6,7 +6,7 @@ use ropeline_queue::wire::OpAnswer;
 
 use super::enter::event_ended;
 use super::places::{Answer, Shown};
-use super::{Context, no_answer};
+use super::{Context, read};
 use crate::boards::{self, Copy};
 use crate::credentials::{self, Holder};
 use crate::directory::Event;
@@ -14,7 +14,7 @@ use crate::http::cookies::{self, Purpose};
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
 use crate::http::request::Fields;
-use crate::objects::call::{Address, call, lane_name};
+use crate::objects::call::{Address, Message, lane_name};
 use crate::objects::command::{Asked, LaneCommand};
 
 /// 200 admitted with a pass; 202 called, ask again; 409 not your turn; 410 over. Where no queue is in force: 200 with a pass.
@@ -77,8 +77,7 @@ async fn holder(c: &Context) -> Result<(Rc<Event>, Holder), Problem> {
 
 async fn ask(c: &Context, event: &Event, holder: &Holder, command: LaneCommand) -> Result<OpAnswer, Problem> {
     let name = lane_name(event.id.as_str(), holder.sub.lane(event.settings.lanes));
-    let asked = call::<Asked>(&c.env, Address::lane(&name), &command).await;
-    match asked.map_err(|error| no_answer(error, event.id.as_str()))? {
+    match read(c.ask(Address::lane(&name), Message::of(&command)).await?)? {
         Asked::Answer { answer } => Ok(answer),
         Asked::Unknown => Err(place_left()),
     }

@@ -3,19 +3,18 @@
 use ropeline_queue::line::history::{History, PastAdmission, Which};
 use ropeline_queue::line::{OverBy, Why};
 use ropeline_queue::place::State;
-use ropeline_queue::{EventId, LaneId, Number, Position, Seq, UnixMillis};
+use ropeline_queue::{EventId, LaneId, Number, Position, Seq, UnixMillis, json};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::admin::{parse, registry, reservation};
+use super::admin::{parse, reservation};
 use super::origin::admission_of;
-use super::{Context, no_answer};
+use super::{Context, read};
 use crate::directory::Event;
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
-use crate::json;
 use crate::keyring::Role;
-use crate::objects::call::{Address, call, lane_name};
+use crate::objects::call::{Address, Message, lane_name};
 use crate::objects::command::{
     AuditRow, Burial, LaneCommand, LineCommand, RegistryCommand, Reservation, StoredVisitor,
 };
@@ -64,8 +63,8 @@ pub async fn visitor(c: &Context, id: &str, number: &str) -> Result<Reply, Probl
     };
     let number = number.parse().map(Number).map_err(|_| unknown())?;
     let line = Address::line(event.id.as_str());
-    let history = call::<Option<History>>(&c.env, line, &LineCommand::History { number }).await;
-    let history = history.map_err(|error| no_answer(error, id))?.ok_or_else(unknown)?;
+    let answer = c.ask(line, Message::of(&LineCommand::History { number })).await?;
+    let history = read::<Option<History>>(answer)?.ok_or_else(unknown)?;
     let record: Map<String, Value> =
         history.admission.as_ref().and_then(|past| json::read(&past.record).ok()).unwrap_or_default();
     // The log has it of the admitted; of the others their lane does.
@@ -83,7 +82,7 @@ pub async fn visitor(c: &Context, id: &str, number: &str) -> Result<Reply, Probl
         gone: history.gone.map(|why| Gone { why, at: history.gone_at.map(UnixMillis::rfc3339) }),
         admission: history.admission.map(|past| admission(past, &record)),
     };
-    Reply::json(200, &body)
+    Ok(Reply::json(200, &body))
 }
 
 fn admission(past: PastAdmission, record: &Map<String, Value>) -> AdmissionBody {
@@ -104,8 +103,8 @@ fn admission(past: PastAdmission, record: &Map<String, Value>) -> AdmissionBody 
 async fn entered_at(c: &Context, event: &Event, number: Number) -> Result<Option<String>, Problem> {
     for lane in (0..event.settings.lanes).map(LaneId) {
         let name = lane_name(event.id.as_str(), lane);
-        let found = call::<Option<StoredVisitor>>(&c.env, Address::lane(&name), &LaneCommand::Find { number }).await;
-        if let Some(visitor) = found.map_err(|error| no_answer(error, event.id.as_str()))? {
+        let answer = c.ask(Address::lane(&name), Message::of(&LaneCommand::Find { number })).await?;
+        if let Some(visitor) = read::<Option<StoredVisitor>>(answer)? {
             return Ok(Some(visitor.entered_at.rfc3339()));
         }
     }
@@ -130,8 +129,7 @@ pub async fn end_session(c: &Context, id: &str) -> Result<Reply, Problem> {
         }
     };
     let command = LineCommand::EndSession { which, by };
-    let ended = call::<Option<Seq>>(&c.env, Address::line(event.id.as_str()), &command).await;
-    match ended.map_err(|error| no_answer(error, id))? {
+    match read::<Option<Seq>>(c.ask(Address::line(event.id.as_str()), Message::of(&command)).await?)? {
         Some(_) => Ok(Reply::empty(204)),
         None => Err(Problem::new(
             Slug::NotFound,
@@ -145,26 +143,27 @@ pub async fn audit(c: &Context, id: &str) -> Result<Reply, Problem> {
     c.require(Role::Admin)?;
     let event = parse(id)?;
     let entries: Vec<AuditRow> = match reservation(c, &event).await? {
-        Reservation::Live => {
-            let audits = call(&c.env, Address::line(event.as_str()), &LineCommand::Audit).await;
-            audits.map_err(|error| no_answer(error, id))?
-        }
+        Reservation::Live => read(c.ask(Address::line(event.as_str()), Message::of(&LineCommand::Audit)).await?)?,
         Reservation::Burying { .. } | Reservation::Gone => {
-            let burial: Option<Burial> = registry(c, &RegistryCommand::Burial { event: event.clone() }).await?;
+            let command = RegistryCommand::Burial { event: event.clone() };
+            let burial: Option<Burial> = read(c.ask(Address::REGISTRY, Message::of(&command)).await?)?;
             burial.into_iter().map(purged).collect()
         }
         Reservation::Unknown | Reservation::Reserved => return Err(Problem::unknown_event(id)),
     };
-    let entries: Vec<Value> = entries
-        .into_iter()
-        .map(|AuditRow { at, by, action, detail }| {
-            json!({ "at": at.rfc3339(), "by": by, "action": action, "detail": detail })
-        })
-        .collect();
-    Reply::json(200, &json!({ "event": event, "entries": entries }))
+    let entry = |AuditRow { at, by, action, detail }: &AuditRow| {
+        json::object(&[("at", &at.rfc3339()), ("by", by), ("action", action), ("detail", detail)])
+    };
+    let entries: Vec<_> = entries.iter().map(entry).collect();
+    Ok(Reply::of(200, json::object(&[("event", &event), ("entries", &json::Raw(&json::list(&entries)))])))
 }
 
 fn purged(burial: Burial) -> AuditRow {
     let Burial { at, by, forced } = burial;
-    AuditRow { at, by, action: "purge".to_owned(), detail: json!({ "forced": forced }) }
+    AuditRow {
+        at,
+        by,
+        action: "purge".to_owned(),
+        detail: Value::Object([("forced".to_owned(), forced.into())].into_iter().collect()),
+    }
 }

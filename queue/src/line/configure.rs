@@ -1,10 +1,11 @@
 //! New settings for a line: what may still change, and a note of who changed what.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::store::{Audit, Change};
 use super::{Changes, Line, Step, phases};
+use crate::json;
 use crate::settings::{QueueingMethod, Settings, SettingsError};
 use crate::types::UnixMillis;
 use crate::wire::Configured;
@@ -126,14 +127,12 @@ impl Line {
 
 /// `{"field": {"from": …, "to": …}}` for every setting that differs.
 fn difference(old: &Settings, new: &Settings) -> String {
-    let fields = |settings: &Settings| match serde_json::to_value(settings) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    };
+    let fields = |settings: &Settings| json::read::<Map<String, Value>>(&json::write(settings)).unwrap_or_default();
     let (old, new) = (fields(old), fields(new));
     let changed = new.into_iter().filter_map(|(field, to)| {
         let from = old.get(&field).cloned().unwrap_or_default();
-        (from != to).then(|| (field, json!({ "from": from, "to": to })))
+        let change = || [("from".to_owned(), from.clone()), ("to".to_owned(), to.clone())];
+        (from != to).then(|| (field, Value::Object(change().into_iter().collect())))
     });
-    Value::Object(changed.collect()).to_string()
+    json::write(&Value::Object(changed.collect()))
 }

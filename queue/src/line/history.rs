@@ -1,14 +1,15 @@
 //! One visitor's history, for support; and the end of a session by an operator.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::store::{Audit, Change, LineStore, OverBy, Session, Why};
 use super::{Line, Step};
 use crate::place::State;
 use crate::types::{Number, Position, Seq, UnixMillis};
+use crate::{from_json, json};
 
 /// What a line knows of one number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct History {
     /// The number.
     pub number: Number,
@@ -26,8 +27,10 @@ pub struct History {
     pub admission: Option<PastAdmission>,
 }
 
+from_json! { struct History { number, position, state, gone, gone_at, called_at, admission } }
+
 /// An admission and what became of its session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PastAdmission {
     /// Its place in the admission log.
     pub seq: Seq,
@@ -45,14 +48,23 @@ pub struct PastAdmission {
     pub redeemed: bool,
 }
 
+from_json! { struct PastAdmission { seq, record, session_expires_at, release_at, over_at, over_by, redeemed } }
+
 /// Which session an operator means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
     /// That of the place with this number.
     Number(Number),
     /// That with this place in the admission log.
     Seq(Seq),
+}
+
+from_json! {
+    enum Which {
+        "number" => Number(Number),
+        "seq" => Seq(Seq),
+    }
 }
 
 impl Line {
@@ -132,7 +144,7 @@ impl Line {
             let at = self.head.clk;
             let over = self.over(OverBy::Operator);
             changes.push(Change::Session(Session { over, ..session }));
-            let detail = serde_json::json!({ "seq": session.seq, "which": which }).to_string();
+            let detail = json::object(&[("seq", &session.seq), ("which", &which)]);
             changes.push(Change::Audit(Audit { at, by: by.to_owned(), action: "end-session", detail }));
         }
         self.seal(&mut changes);

@@ -8,11 +8,12 @@
 //! `told end <= RelayRow::lease_until <= told end + 5 s`. Memory knows the end as told; a line that starts again goes by the
 //! row and may hold others off up to 5 s longer, never shorter than was promised.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use thiserror::Error;
 
 use super::store::{Change, LineStore, RelayRow, Target};
 use super::{Line, Step};
+use crate::from_json;
 use crate::types::{Epoch, Seq, UnixMillis};
 
 /// How long a lease lasts.
@@ -25,7 +26,7 @@ pub const MAX_DRAIN: usize = 500;
 pub const MAX_DRAIN_BYTES: usize = 512 * 1024;
 
 /// What a relay learns when it takes the lease.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Lease {
     /// To be given with everything that follows.
     pub epoch: Epoch,
@@ -46,12 +47,13 @@ pub struct Lease {
     /// The event's `topic` setting.
     pub configured_topic: Option<String>,
     /// Whether this is a rehearsal: without a topic of its own it goes to the relay's `{topic}.test`.
-    #[serde(default)]
     pub test: bool,
 }
 
+from_json! { struct Lease { epoch, lease_ms, head, drained_seq, acked_seq, topic, partition, next_offset, configured_topic, test = default } }
+
 /// That everything up to `seq` is in Kafka.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Ack {
     /// The last entry that is.
     pub seq: Seq,
@@ -59,8 +61,10 @@ pub struct Ack {
     pub next_offset: i64,
 }
 
+from_json! { struct Ack { seq, next_offset } }
+
 /// What a relay asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Drain {
     /// The relay's lease.
     pub epoch: Epoch,
@@ -77,6 +81,8 @@ pub struct Drain {
     /// The ack of the entries before.
     pub ack: Option<Ack>,
 }
+
+from_json! { struct Drain { epoch, after, limit, topic, partition, next_offset, ack } }
 
 /// What a relay gets.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! What cannot be taken back, the opening with its draw and the end, is stored as a [`Course`] by the first step that finds it
 //! due: the line's clock decides, and no timer has to fire for it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::order::Order;
 use super::store::{Audit, Change, Course, Opened};
@@ -14,9 +14,10 @@ use crate::settings::QueueingMethod;
 use crate::shuffle::{self, Draw};
 use crate::types::{EventId, UnixMillis};
 use crate::wire::{Paused, Phase, Refusal, Shuffle};
+use crate::{from_json, json};
 
 /// How fast a line may go, as the origin sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Paced {
     /// Admissions per minute that the origin asks not to pass.
     pub pace: Option<u64>,
@@ -25,6 +26,8 @@ pub struct Paced {
     /// Whether it is sold out.
     pub sold_out: bool,
 }
+
+from_json! { struct Paced { pace, in_force, sold_out } }
 
 impl Line {
     /// Nothing but what time brings: for an alarm.
@@ -59,12 +62,13 @@ impl Line {
         self.turn(&mut changes);
         if self.course.pace != pace {
             let from = core::mem::replace(&mut self.course.pace, pace);
+            let change = json::object(&[("from", &from), ("to", &pace)]);
             changes.push(Change::Course(self.course));
             changes.push(Change::Audit(Audit {
                 at: self.head.clk,
                 by: by.to_owned(),
                 action: "pace",
-                detail: serde_json::json!({ "new_users_per_minute": { "from": from, "to": pace } }).to_string(),
+                detail: json::object(&[("new_users_per_minute", &json::Raw(&change))]),
             }));
         }
         self.seal(&mut changes);

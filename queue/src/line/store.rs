@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::from_json;
 use crate::types::{Epoch, LaneId, Number, Position, Seq, UnixMillis};
 use crate::wire::{Configured, Refusal};
 
@@ -99,13 +100,20 @@ pub enum Outcome {
 }
 
 /// Why a number is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// Its number was given to a lane that crashed before it stored it; nobody was told.
     Void,
     /// Its holder gave it up.
     Left,
+}
+
+from_json! {
+    enum Why {
+        "void" => Void,
+        "left" => Left,
+    }
 }
 
 impl Why {
@@ -120,7 +128,7 @@ impl Why {
 }
 
 /// How a session ended before its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OverBy {
     /// Its holder left.
@@ -129,6 +137,14 @@ pub enum OverBy {
     Completed,
     /// An operator ended it.
     Operator,
+}
+
+from_json! {
+    enum OverBy {
+        "left" => Left,
+        "completed" => Completed,
+        "operator" => Operator,
+    }
 }
 
 impl OverBy {

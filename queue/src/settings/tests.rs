@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::json;
 
 fn demo() -> EventId {
     EventId::parse("demo").unwrap()
@@ -152,5 +153,5 @@ fn settings_stored_by_an_earlier_version_are_read_with_the_defaults_of_what_is_n
     ] {
         assert!(stored.as_object_mut().unwrap().remove(new).is_some(), "{new}");
     }
-    assert_eq!(serde_json::from_value::<Settings>(stored).unwrap(), Settings::defaults(&demo()));
+    assert_eq!(json::read::<Settings>(&stored.to_string()), Ok(Settings::defaults(&demo())));
 }
