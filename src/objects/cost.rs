@@ -3,11 +3,13 @@
 
 use std::cell::Cell;
 
-use worker::{Env, SqlCursor};
+use worker::Env;
+
+use super::sql::rows_written;
+use crate::clock::now;
 
 thread_local! {
     static COUNTS: Cell<bool> = const { Cell::new(false) };
-    static ROWS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// An object starts: whether to count.
@@ -15,17 +17,10 @@ pub fn begin(env: &Env) {
     COUNTS.set(env.var("ROPELINE_TRACE").is_ok_and(|value| value.to_string() == "cost"));
 }
 
-/// A statement has run.
-pub fn ran(cursor: &SqlCursor) {
-    if COUNTS.get() {
-        ROWS.set(ROWS.get() + cursor.rows_written());
-    }
-}
-
 /// An object has answered a call.
 pub fn answered(object: &str) {
     if COUNTS.get() {
-        let at = worker::js_sys::Date::now();
-        worker::console_log!(r#"{{"trace":"cost","at":{at},"object":"{object}","rows":{}}}"#, ROWS.take());
+        let (at, rows) = (now(), rows_written() as u64);
+        worker::console_log!(r#"{{"trace":"cost","at":{at},"object":"{object}","rows":{rows}}}"#);
     }
 }

@@ -17,14 +17,14 @@ use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys::{Request, Response};
 use worker::worker_sys::DurableObjectState;
-use worker::{Delay, Env, SqlStorage, State};
+use worker::{Delay, Env, State};
 
 use super::call::{Address, Answer, CallError, Message, call_once};
 use super::command::{Asked, Entered, LaneCommand, LineCommand, StoredVisitor};
 use super::cost;
 use super::lane_store;
 use super::reply::{self, Refused};
-use super::sql::SqlError;
+use super::sql::{Database, SqlError};
 use crate::clock::{age_ms, now_ms};
 
 const WAITER_BOUND_MS: f64 = 8_000.0;
@@ -45,7 +45,7 @@ pub struct Lane {
 
 struct Inner {
     state: State,
-    sql: SqlStorage,
+    sql: Database,
     env: Env,
     memory: RefCell<Option<Memory>>,
     /// Who waits, and since when.
@@ -68,12 +68,11 @@ struct Memory {
 impl Lane {
     /// Called by the runtime when the object starts.
     #[wasm_bindgen(constructor)]
-    pub fn new(state: DurableObjectState, env: Env) -> Self {
+    pub fn new(state: DurableObjectState, env: Env) -> Result<Self, JsValue> {
         cost::begin(&env);
-        let state = State::from(state);
         let inner = Inner {
-            sql: state.storage().sql(),
-            state,
+            sql: Database::of(&state)?,
+            state: State::from(state),
             env,
             memory: RefCell::new(None),
             waiters: RefCell::default(),
@@ -83,7 +82,7 @@ impl Lane {
             board: RefCell::new(None),
             refreshing: Cell::new(f64::NEG_INFINITY),
         };
-        Self { inner: Rc::new(inner) }
+        Ok(Self { inner: Rc::new(inner) })
     }
 
     /// Called by the runtime with a `LaneCommand`.
@@ -110,7 +109,7 @@ impl Inner {
             LaneCommand::Leave { sub, number } => {
                 this.load()?;
                 // Written first: whoever asked to leave never finds the place waiting again, whatever happens on the way.
-                lane_store::leave(&this.state, sub, number)?;
+                lane_store::leave(&this.sql, sub, number)?;
                 Self::about(this, sub, number, |_| Op::Leave { number }).await
             }
             LaneCommand::Complete { seq } => {
@@ -131,7 +130,7 @@ impl Inner {
     }
 
     fn create(&self, event: &EventId, lane: LaneId) -> Result<String, Refused> {
-        lane_store::create(&self.state, event, lane)?;
+        lane_store::create(&self.sql, event, lane)?;
         Ok(json::write(&true))
     }
 
@@ -299,7 +298,7 @@ impl Inner {
     async fn cycle(&self) -> Result<bool, SqlError> {
         let Some((exchange, changes)) = self.next_exchange() else { return Ok(false) };
         if !changes.is_empty() {
-            lane_store::apply(&self.state, changes)?;
+            lane_store::apply(&self.sql, &changes)?;
         }
         let Some(event) = self.memory.borrow().as_ref().map(|memory| memory.event.clone()) else { return Ok(false) };
         let command = LineCommand::Exchange(exchange.clone());
@@ -361,7 +360,7 @@ impl Inner {
     fn settle(&self, reply: &ExchangeReply) -> Result<(), SqlError> {
         let LaneStep { changes, wakes, abort } = self.with_lane(|lane| lane.reply(reply)).unwrap_or_default();
         if !changes.is_empty() {
-            lane_store::apply(&self.state, changes)?;
+            lane_store::apply(&self.sql, &changes)?;
         }
         self.saw(&reply.board);
         self.wake(wakes);

@@ -22,14 +22,14 @@ use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::web_sys::{Request, Response};
 use worker::worker_sys::DurableObjectState;
-use worker::{Env, SqlStorage, State};
+use worker::{Env, State};
 
 use super::call::{Address, Answer, Message, call_once};
 use super::command::{Configuring, LineCommand, Pace, RegistryCommand, Told, Undone, write_log};
 use super::cost;
 use super::line_store::{self, SqlLine, ToldRow};
 use super::reply::{self, Refused};
-use super::sql::SqlError;
+use super::sql::{Database, SqlError};
 use crate::clock::{age_ms, now, now_ms};
 
 const TELL_BOUND: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ pub struct Line {
 
 struct Inner {
     state: State,
-    sql: SqlStorage,
+    sql: Database,
     env: Env,
     line: RefCell<Option<engine::Line>>,
     event: RefCell<Option<EventId>>,
@@ -62,13 +62,12 @@ struct Inner {
 impl Line {
     /// Called by the runtime when the object starts.
     #[wasm_bindgen(constructor)]
-    pub fn new(state: DurableObjectState, env: Env) -> Self {
+    pub fn new(state: DurableObjectState, env: Env) -> Result<Self, JsValue> {
         cost::begin(&env);
         let trace = env.var("ROPELINE_TRACE").is_ok_and(|value| value.to_string() == "true");
-        let state = State::from(state);
         let inner = Inner {
-            sql: state.storage().sql(),
-            state,
+            sql: Database::of(&state)?,
+            state: State::from(state),
             env,
             line: RefCell::new(None),
             event: RefCell::new(None),
@@ -78,7 +77,7 @@ impl Line {
             telling: Cell::new(f64::NEG_INFINITY),
             trace,
         };
-        Self { inner: Rc::new(inner) }
+        Ok(Self { inner: Rc::new(inner) })
     }
 
     /// Called by the runtime with a `LineCommand`.
@@ -164,7 +163,7 @@ impl Inner {
 
     fn event(&self) -> Result<Option<EventId>, SqlError> {
         if self.event.borrow().is_none() {
-            self.event.replace(line_store::open(&self.state, &self.sql)?);
+            self.event.replace(line_store::open(&self.sql)?);
         }
         Ok(self.event.borrow().clone())
     }
@@ -196,7 +195,7 @@ impl Inner {
     ) -> Result<Stepped<T>, E> {
         let Some(step) = self.with(work)? else { return Ok(Stepped::Absent) };
         if !step.changes.is_empty()
-            && let Err(error) = line_store::apply(&self.state, step.changes).and_then(|()| self.keep_armed())
+            && let Err(error) = line_store::apply(&self.sql, &step.changes).and_then(|()| self.keep_armed())
         {
             self.line.replace(None);
             return Err(error.into());
@@ -215,7 +214,7 @@ impl Inner {
         let detail = json::write(&settings);
         let configured = Configured { version: 1, settings };
         let audit = Audit { at, by: by.to_owned(), action: "create", detail };
-        line_store::create(&self.state, event, configured.clone(), audit)?;
+        line_store::create(&self.sql, event, configured.clone(), audit)?;
         self.keep_armed()?;
         Ok(Configuring::Done { configured })
     }
@@ -433,7 +432,7 @@ impl Inner {
                 return Ok(());
             }
             if (heard.config_version, heard.busy) != (truth.config_version, truth.busy) {
-                line_store::keep_told(&self.state, truth)?;
+                line_store::keep_told(&self.sql, truth)?;
             }
             self.told.set(Some(truth));
             self.unsure.set(false);

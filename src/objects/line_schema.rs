@@ -2,9 +2,8 @@
 //! its columns, so that code of this version can write to the tables of a later one.
 
 use ropeline_queue::hex;
-use worker::{SqlStorage, State};
 
-use super::sql::{self, Bind, SqlError, run, transaction};
+use super::sql::{Bind, Database, SqlError, Writes};
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS line (
@@ -44,32 +43,30 @@ CREATE TABLE audit (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NUL
 ";
 
 /// Makes the tables of a new line.
-pub fn make(sql: &SqlStorage) -> Result<(), SqlError> {
-    sql.exec(SCHEMA, None)?;
-    add(sql)
+pub fn make(writes: &mut Writes) -> Result<(), SqlError> {
+    writes.add(SCHEMA, &[]);
+    add(writes)
 }
 
 /// Whether there are tables; those of the first version are brought up to date.
-pub fn bring_up_to_date(state: &State, sql: &SqlStorage) -> Result<bool, SqlError> {
-    if !has_table(sql, "line")? {
+pub fn bring_up_to_date(sql: &Database) -> Result<bool, SqlError> {
+    if !sql.has_table("line")? {
         return Ok(false);
     }
-    if !has_table(sql, "course")? {
-        transaction(state, add)?;
+    if !sql.has_table("course")? {
+        let mut writes = Writes::new();
+        add(&mut writes)?;
+        sql.write(writes)?;
     }
     Ok(true)
 }
 
-fn has_table(sql: &SqlStorage, name: &str) -> Result<bool, SqlError> {
-    let statement = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
-    Ok(!run(sql, statement, [Bind::Text(name)])?.is_empty())
-}
-
 /// Brings tables of the first version to the second. The draw's secret is made here, and never again.
-fn add(sql: &SqlStorage) -> Result<(), SqlError> {
-    sql.exec(ADDED, None)?;
+fn add(writes: &mut Writes) -> Result<(), SqlError> {
+    writes.add(ADDED, &[]);
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| SqlError(error.to_string()))?;
     let seed = hex::encode(&seed);
-    sql::write(sql, "INSERT INTO course (id, seed) VALUES (1, ?)", [Bind::Text(&seed)])
+    writes.add("INSERT INTO course (id, seed) VALUES (1, ?)", &[Bind::Text(&seed)]);
+    Ok(())
 }

@@ -10,11 +10,10 @@ use ropeline_queue::line::{
 };
 use ropeline_queue::wire::Configured;
 use ropeline_queue::{Epoch, EventId, LaneId, Number, Position, Seq, UnixMillis, hex, json};
-use worker::{SqlStorage, State};
 
 use super::command::AuditRow;
 use super::line_schema;
-use super::sql::{self, Bind, Row, SqlError, run, transaction};
+use super::sql::{Bind, Database, Row, SqlError, Writes};
 
 /// What the registry is known to have heard from this line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,49 +27,46 @@ pub struct ToldRow {
 }
 
 /// Reads of one line's storage.
-pub struct SqlLine<'a>(pub &'a SqlStorage);
+pub struct SqlLine<'a>(pub &'a Database);
 
 fn flag(value: bool) -> Bind<'static> {
     Bind::Integer(u64::from(value))
 }
 
 /// Makes the tables of a new line and writes its first rows.
-pub fn create(state: &State, event: &EventId, configured: Configured, audit: Audit) -> Result<(), SqlError> {
-    let event = event.clone();
-    transaction(state, move |sql| {
-        line_schema::make(sql)?;
-        let head = [event.as_str().into(), audit.at.get().into()];
-        sql::write(
-            sql,
-            "INSERT INTO line (id, event, clk, last_number, frontier, seq, voided, version, released)
+pub fn create(sql: &Database, event: &EventId, configured: Configured, audit: Audit) -> Result<(), SqlError> {
+    let mut writes = Writes::new();
+    line_schema::make(&mut writes)?;
+    let head = [event.as_str().into(), audit.at.get().into()];
+    writes.add(
+        "INSERT INTO line (id, event, clk, last_number, frontier, seq, voided, version, released)
                 VALUES (1, ?, ?, 0, 0, 0, 0, 0, 0)",
-            head,
-        )?;
-        sql::write(
-            sql,
-            "INSERT INTO relay (id, epoch, lease_until, drained, acked, next_offset) VALUES (1, 0, 0, 0, 0, 0)",
-            [],
-        )?;
-        sql::write(sql, "INSERT INTO told (id, config_version, busy, stamp) VALUES (1, 0, 0, 0)", [])?;
-        write(sql, &Change::Configured(configured))?;
-        write(sql, &Change::Audit(audit))
-    })
+        &head,
+    );
+    writes
+        .add("INSERT INTO relay (id, epoch, lease_until, drained, acked, next_offset) VALUES (1, 0, 0, 0, 0, 0)", &[]);
+    writes.add("INSERT INTO told (id, config_version, busy, stamp) VALUES (1, 0, 0, 0)", &[]);
+    write(&mut writes, &Change::Configured(configured));
+    write(&mut writes, &Change::Audit(audit));
+    sql.write(writes)
 }
 
 /// Writes the changes of one step, all or none.
-pub fn apply(state: &State, changes: Vec<Change>) -> Result<(), SqlError> {
-    transaction(state, move |sql| {
-        let released = releases(sql, &changes)?;
-        changes.iter().try_for_each(|change| write(sql, change))?;
-        let statement =
-            "INSERT INTO release VALUES (?, ?) ON CONFLICT (at) DO UPDATE SET count = count + excluded.count";
-        let write = |(at, count): (UnixMillis, i64)| sql::write(sql, statement, [at.get().into(), Bind::Signed(count)]);
-        released.into_iter().filter(|(_, count)| *count != 0).try_for_each(write)
-    })
+pub fn apply(sql: &Database, changes: &[Change]) -> Result<(), SqlError> {
+    let mut writes = Writes::new();
+    changes.iter().for_each(|change| write(&mut writes, change));
+    for (at, count) in releases(sql, changes)? {
+        if count != 0 {
+            let statement =
+                "INSERT INTO release VALUES (?, ?) ON CONFLICT (at) DO UPDATE SET count = count + excluded.count";
+            writes.add(statement, &[at.get().into(), Bind::Signed(count)]);
+        }
+    }
+    sql.write(writes)
 }
 
 /// How many slots more or fewer these changes free at which times.
-fn releases(sql: &SqlStorage, changes: &[Change]) -> Result<BTreeMap<UnixMillis, i64>, SqlError> {
+fn releases(sql: &Database, changes: &[Change]) -> Result<BTreeMap<UnixMillis, i64>, SqlError> {
     let mut released = BTreeMap::new();
     // A step may change one session more than once.
     let mut changed = BTreeMap::new();
@@ -96,97 +92,86 @@ fn releases(sql: &SqlStorage, changes: &[Change]) -> Result<BTreeMap<UnixMillis,
 }
 
 /// Counts anew what is free when, if code of the first version has written since it was counted.
-fn recount(state: &State, sql: &SqlStorage) -> Result<(), SqlError> {
-    if run(sql, "SELECT 1 FROM line WHERE released <> version", [])?.is_empty() {
+fn recount(sql: &Database) -> Result<(), SqlError> {
+    if sql.first("SELECT 1 FROM line WHERE released <> version", &[])?.is_none() {
         return Ok(());
     }
-    transaction(state, |sql| {
-        sql::write(sql, "DELETE FROM release", [])?;
-        let statement = "INSERT INTO release SELECT release_at, COUNT(*) FROM admission
+    let mut writes = Writes::new();
+    writes.add("DELETE FROM release", &[]);
+    let statement = "INSERT INTO release SELECT release_at, COUNT(*) FROM admission
             WHERE release_at > (SELECT clk FROM line) GROUP BY release_at";
-        sql::write(sql, statement, [])?;
-        sql::write(sql, "UPDATE line SET released = version", [])
-    })
+    writes.add(statement, &[]);
+    writes.add("UPDATE line SET released = version", &[]);
+    sql.write(writes)
 }
 
 /// Notes what the registry has heard.
-pub fn keep_told(state: &State, told: ToldRow) -> Result<(), SqlError> {
-    transaction(state, move |sql| {
-        let binds = [told.config_version.into(), flag(told.busy), told.stamp.into()];
-        sql::write(sql, "UPDATE told SET config_version = ?, busy = ?, stamp = ?", binds)
-    })
+pub fn keep_told(sql: &Database, told: ToldRow) -> Result<(), SqlError> {
+    let mut writes = Writes::new();
+    let binds = [told.config_version.into(), flag(told.busy), told.stamp.into()];
+    writes.add("UPDATE told SET config_version = ?, busy = ?, stamp = ?", &binds);
+    sql.write(writes)
 }
 
 /// What the registry has heard.
-pub fn told(sql: &SqlStorage) -> Result<ToldRow, SqlError> {
-    let mut row = one(run(sql, "SELECT config_version, busy, stamp FROM told", [])?)?;
+pub fn told(sql: &Database) -> Result<ToldRow, SqlError> {
+    let mut row = one(sql.first("SELECT config_version, busy, stamp FROM told", &[])?)?;
     Ok(ToldRow { config_version: row.integer()?, busy: row.integer()? != 0, stamp: row.integer()? })
 }
 
 /// The event this line was created for; none if it was not, or was purged. Brings its tables up to date.
-pub fn open(state: &State, sql: &SqlStorage) -> Result<Option<EventId>, SqlError> {
-    if !line_schema::bring_up_to_date(state, sql)? {
+pub fn open(sql: &Database) -> Result<Option<EventId>, SqlError> {
+    if !line_schema::bring_up_to_date(sql)? {
         return Ok(None);
     }
-    recount(state, sql)?;
-    match run(sql, "SELECT event FROM line", [])?.into_iter().next() {
+    recount(sql)?;
+    match sql.first("SELECT event FROM line", &[])? {
         Some(mut row) => EventId::parse(&row.text()?).map(Some).map_err(|error| SqlError(error.to_string())),
         None => Ok(None),
     }
 }
 
-fn one(rows: Vec<Row>) -> Result<Row, SqlError> {
-    rows.into_iter().next().ok_or_else(|| SqlError("a row is missing".to_owned()))
+fn one(row: Option<Row>) -> Result<Row, SqlError> {
+    row.ok_or_else(|| SqlError("a row is missing".to_owned()))
 }
 
-fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
+fn write(writes: &mut Writes, change: &Change) {
     match change {
-        Change::Head(Head { clk, last_number, frontier, passed, seq, voided, version }) => sql::write(
-            sql,
-            "UPDATE line SET clk = ?, last_number = ?, frontier = ?, passed = ?, seq = ?, voided = ?, version = ?, released = ?",
-            [clk.get(), last_number.get(), frontier.get(), *passed, seq.get(), *voided, *version, *version]
-                .map(Bind::Integer),
-        ),
-        Change::Course(course) => write_course(sql, course),
+        Change::Head(Head { clk, last_number, frontier, passed, seq, voided, version }) => writes.add("UPDATE line SET clk = ?, last_number = ?, frontier = ?, passed = ?, seq = ?, voided = ?, version = ?, released = ?", &[clk.get(), last_number.get(), frontier.get(), *passed, seq.get(), *voided, *version, *version]
+                .map(Bind::Integer)),
+        Change::Course(course) => write_course(writes, course),
         Change::Audit(Audit { at, by, action, detail }) => {
             let binds = [at.get().into(), Bind::Text(by), Bind::Text(action), Bind::Text(detail)];
-            sql::write(sql, "INSERT INTO audit (at, by, action, detail) VALUES (?, ?, ?, ?)", binds)?;
+            writes.add("INSERT INTO audit (at, by, action, detail) VALUES (?, ?, ?, ?)", &binds);
             let statement = "DELETE FROM audit WHERE id <= (SELECT MAX(id) FROM audit) - ?";
-            sql::write(sql, statement, [MOST_AUDITS.into()])
+            writes.add(statement, &[MOST_AUDITS.into()])
         }
         Change::Configured(Configured { version, settings }) => {
             let settings = json::write(settings);
             let statement = "INSERT INTO configured (id, version, settings) VALUES (1, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET version = excluded.version, settings = excluded.settings";
-            sql::write(sql, statement, [Bind::Integer(*version), Bind::Text(&settings)])
+            writes.add(statement, &[Bind::Integer(*version), Bind::Text(&settings)])
         }
-        Change::Lane(lane, row) => write_lane(sql, *lane, row),
+        Change::Lane(lane, row) => write_lane(writes, *lane, row),
         Change::Gone { first, last, why, at } => {
             let binds = [first.get().into(), last.get().into(), why.as_str().into(), at.get().into()];
-            sql::write(sql, "INSERT INTO gone (first, last, why, at) VALUES (?, ?, ?, ?)", binds)
+            writes.add("INSERT INTO gone (first, last, why, at) VALUES (?, ?, ?, ?)", &binds)
         }
         Change::Called { last, count, at } => {
-            sql::write(sql, "INSERT INTO called (last, count, at) VALUES (?, ?, ?)", [last.get(), *count, at.get()].map(Bind::Integer))
+            writes.add("INSERT INTO called (last, count, at) VALUES (?, ?, ?)", &[last.get(), *count, at.get()].map(Bind::Integer))
         }
-        Change::Admit(Admission { session, number, admitted_at, record }) => sql::write(
-            sql,
-            "INSERT INTO admission (seq, number, admitted_at, record, session_expires_at, release_at, over)
-                VALUES (?, ?, ?, ?, ?, ?, 0)",
-            [
+        Change::Admit(Admission { session, number, admitted_at, record }) => writes.add("INSERT INTO admission (seq, number, admitted_at, record, session_expires_at, release_at, over)
+                VALUES (?, ?, ?, ?, ?, ?, 0)", &[
                 session.seq.get().into(),
                 number.get().into(),
                 admitted_at.get().into(),
                 record.as_str().into(),
                 session.session_expires_at.get().into(),
                 session.release_at.get().into(),
-            ],
-        ),
+            ]),
         // `over` beside `over_at` and `over_by`: code of the first version reads it.
-        Change::Session(Session { seq, session_expires_at, release_at, over, redeemed }) => sql::write(
-            sql,
-            "UPDATE admission SET session_expires_at = ?, release_at = ?, over = ?, over_at = ?, over_by = ?, redeemed = ?
-                WHERE seq = ?",
-            [
+        Change::Session(Session { seq, session_expires_at, release_at, over, redeemed }) => writes.add("UPDATE admission SET session_expires_at = ?, release_at = ?, over = ?, over_at = ?, over_by = ?, redeemed = ?
+                WHERE seq = ?", &[
                 session_expires_at.get().into(),
                 release_at.get().into(),
                 flag(over.is_some()),
@@ -194,13 +179,12 @@ fn write(sql: &SqlStorage, change: &Change) -> Result<(), SqlError> {
                 over.map_or(Bind::Null, |over| over.by.as_str().into()),
                 flag(*redeemed),
                 seq.get().into(),
-            ],
-        ),
-        Change::Relay(row) => write_relay(sql, row),
+            ]),
+        Change::Relay(row) => write_relay(writes, row),
     }
 }
 
-fn write_lane(sql: &SqlStorage, lane: LaneId, row: &LaneRow) -> Result<(), SqlError> {
+fn write_lane(writes: &mut Writes, lane: LaneId, row: &LaneRow) {
     let reason;
     let (count, first, at, refusal) = match row.outcome {
         None => (Bind::Null, Bind::Null, Bind::Null, Bind::Null),
@@ -213,10 +197,10 @@ fn write_lane(sql: &SqlStorage, lane: LaneId, row: &LaneRow) -> Result<(), SqlEr
     let statement = "INSERT INTO lane (lane, inc, k, count, first, at, refusal)
         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (lane) DO UPDATE SET inc = excluded.inc,
         k = excluded.k, count = excluded.count, first = excluded.first, at = excluded.at, refusal = excluded.refusal";
-    sql::write(sql, statement, [u64::from(lane.0).into(), row.inc.into(), row.k.into(), count, first, at, refusal])
+    writes.add(statement, &[u64::from(lane.0).into(), row.inc.into(), row.k.into(), count, first, at, refusal])
 }
 
-fn write_course(sql: &SqlStorage, course: &Course) -> Result<(), SqlError> {
+fn write_course(writes: &mut Writes, course: &Course) {
     let Course { seed: _, opened, ended_at, pace } = course;
     let maybe = |value: Option<u64>| value.map_or(Bind::Null, Bind::Integer);
     let binds = [
@@ -225,10 +209,10 @@ fn write_course(sql: &SqlStorage, course: &Course) -> Result<(), SqlError> {
         maybe(ended_at.map(UnixMillis::get)),
         maybe(*pace),
     ];
-    sql::write(sql, "UPDATE course SET opened_at = ?, opened_count = ?, ended_at = ?, pace = ?", binds)
+    writes.add("UPDATE course SET opened_at = ?, opened_count = ?, ended_at = ?, pace = ?", &binds)
 }
 
-fn write_relay(sql: &SqlStorage, row: &RelayRow) -> Result<(), SqlError> {
+fn write_relay(writes: &mut Writes, row: &RelayRow) {
     let (topic, partition) = match &row.target {
         Some(Target { topic, partition }) => (Bind::Text(topic), Bind::Signed(i64::from(*partition))),
         None => (Bind::Null, Bind::Null),
@@ -245,7 +229,7 @@ fn write_relay(sql: &SqlStorage, row: &RelayRow) -> Result<(), SqlError> {
         partition,
         Bind::Signed(row.next_offset),
     ];
-    sql::write(sql, statement, binds)
+    writes.add(statement, &binds)
 }
 
 fn session(row: Option<Row>) -> Result<Option<Session>, SqlError> {
@@ -271,24 +255,24 @@ impl LineStore for SqlLine<'_> {
     fn session_of(&self, number: Number) -> Result<Option<Session>, SqlError> {
         let statement = "SELECT seq, session_expires_at, release_at, over, over_at, over_by, redeemed
             FROM admission WHERE number = ?";
-        session(run(self.0, statement, [number.get().into()])?.into_iter().next())
+        session(self.0.first(statement, &[number.get().into()])?)
     }
 
     fn session(&self, seq: Seq) -> Result<Option<Session>, SqlError> {
         let statement = "SELECT seq, session_expires_at, release_at, over, over_at, over_by, redeemed
             FROM admission WHERE seq = ?";
-        session(run(self.0, statement, [seq.get().into()])?.into_iter().next())
+        session(self.0.first(statement, &[seq.get().into()])?)
     }
 
     fn called_at(&self, position: Position) -> Result<Option<UnixMillis>, SqlError> {
         let statement = "SELECT at FROM called WHERE last >= ? ORDER BY last LIMIT 1";
-        let row = run(self.0, statement, [position.get().into()])?.into_iter().next();
+        let row = self.0.first(statement, &[position.get().into()])?;
         row.map(|mut row| row.integer().map(UnixMillis)).transpose()
     }
 
     fn gone(&self, number: Number) -> Result<Option<(Why, Option<UnixMillis>)>, SqlError> {
         let statement = "SELECT last, why, at FROM gone WHERE first <= ? ORDER BY first DESC LIMIT 1";
-        let Some(mut row) = run(self.0, statement, [number.get().into()])?.into_iter().next() else { return Ok(None) };
+        let Some(mut row) = self.0.first(statement, &[number.get().into()])? else { return Ok(None) };
         let (last, why, at) = (row.integer()?, row.text()?, row.maybe_integer()?);
         let why = if why == Why::Void.as_str() { Why::Void } else { Why::Left };
         Ok((number.get() <= last).then_some((why, at.map(UnixMillis))))
@@ -298,7 +282,7 @@ impl LineStore for SqlLine<'_> {
         let statement = "SELECT record FROM admission WHERE seq > ? ORDER BY seq LIMIT ?";
         let mut records = Vec::new();
         let mut bytes = 0;
-        for mut row in run(self.0, statement, [after.get().into(), (limit as u64).into()])? {
+        for mut row in self.0.run(statement, &[after.get().into(), (limit as u64).into()])? {
             let record = row.text()?;
             bytes += record.len();
             if bytes > max_bytes && !records.is_empty() {
@@ -314,7 +298,8 @@ impl SqlLine<'_> {
     /// Everything the line holds in memory.
     pub fn snapshot(&self) -> Result<Snapshot, SqlError> {
         let sql = self.0;
-        let mut row = one(run(sql, "SELECT clk, last_number, frontier, passed, seq, voided, version FROM line", [])?)?;
+        let mut row =
+            one(sql.first("SELECT clk, last_number, frontier, passed, seq, voided, version FROM line", &[])?)?;
         let head = Head {
             clk: UnixMillis(row.integer()?),
             last_number: Number(row.integer()?),
@@ -324,16 +309,16 @@ impl SqlLine<'_> {
             voided: row.integer()?,
             version: row.integer()?,
         };
-        let mut row = one(run(sql, "SELECT version, settings FROM configured", [])?)?;
+        let mut row = one(sql.first("SELECT version, settings FROM configured", &[])?)?;
         let version = row.integer()?;
         let settings = json::read(&row.text()?)?;
         Ok(Snapshot {
             course: self.course()?,
             configured: Configured { version, settings },
             lanes: self.lanes()?,
-            gone: pairs(run(sql, "SELECT first, last FROM gone", [])?, |first, last| (Number(first), Number(last)))?,
+            gone: pairs(sql.run("SELECT first, last FROM gone", &[])?, |first, last| (Number(first), Number(last)))?,
             releases: pairs(
-                run(sql, "SELECT at, count FROM release WHERE at > ? AND count > 0", [head.clk.get().into()])?,
+                sql.run("SELECT at, count FROM release WHERE at > ? AND count > 0", &[head.clk.get().into()])?,
                 |at, count| (UnixMillis(at), count),
             )?,
             admitted: self
@@ -347,7 +332,7 @@ impl SqlLine<'_> {
 
     fn course(&self) -> Result<Course, SqlError> {
         let statement = "SELECT seed, opened_at, opened_count, ended_at, pace FROM course";
-        let mut row = one(run(self.0, statement, [])?)?;
+        let mut row = one(self.0.first(statement, &[])?)?;
         let seed = hex::decode(&row.text()?).ok_or_else(|| SqlError("the draw's seed cannot be read".to_owned()))?;
         let (at, count) = (row.maybe_integer()?, row.maybe_integer()?);
         Ok(Course {
@@ -360,7 +345,7 @@ impl SqlLine<'_> {
 
     /// Who did what with a key, newest first.
     pub fn audits(&self) -> Result<Vec<AuditRow>, SqlError> {
-        let rows = run(self.0, "SELECT at, by, action, detail FROM audit ORDER BY id DESC", [])?;
+        let rows = self.0.run("SELECT at, by, action, detail FROM audit ORDER BY id DESC", &[])?;
         let read = |mut row: Row| {
             let (at, by, action, detail) = (UnixMillis(row.integer()?), row.text()?, row.text()?, row.text()?);
             let detail = json::read(&detail)?;
@@ -374,7 +359,7 @@ impl SqlLine<'_> {
         let called = |position| Ok(self.called_at(Position(position))?.is_some_and(|called| called <= at));
         let admitted = |seq: u64| {
             let statement = "SELECT admitted_at FROM admission WHERE seq = ?";
-            let row = run(self.0, statement, [seq.into()])?.into_iter().next();
+            let row = self.0.first(statement, &[seq.into()])?;
             Ok(row.map(|mut row| row.integer()).transpose()?.is_some_and(|admitted| admitted <= at.get()))
         };
         Ok(Progress {
@@ -386,7 +371,7 @@ impl SqlLine<'_> {
 
     fn lanes(&self) -> Result<Vec<(LaneId, LaneRow)>, SqlError> {
         let mut lanes = Vec::new();
-        for mut row in run(self.0, "SELECT lane, inc, k, count, first, at, refusal FROM lane", [])? {
+        for mut row in self.0.run("SELECT lane, inc, k, count, first, at, refusal FROM lane", &[])? {
             let lane = u16::try_from(row.integer()?).map_err(|error| SqlError(error.to_string()))?;
             let (inc, k) = (row.integer()?, row.integer()?);
             let (count, first, at) = (row.maybe_integer()?, row.maybe_integer()?, row.maybe_integer()?);
@@ -412,7 +397,7 @@ impl SqlLine<'_> {
         let mut sums: Vec<(UnixMillis, u64)> = Vec::new();
         for page in 0.. {
             let window = [PAGE, page * PAGE].map(Bind::Integer);
-            let rows = pairs(run(self.0, newest_first, window)?, |at, count| (UnixMillis(at), count))?;
+            let rows = pairs(self.0.run(newest_first, &window)?, |at, count| (UnixMillis(at), count))?;
             let full = rows.len() as u64 == PAGE;
             for (at, count) in rows {
                 if at < oldest {
@@ -434,7 +419,7 @@ impl SqlLine<'_> {
 
     fn relay(&self) -> Result<RelayRow, SqlError> {
         let statement = "SELECT epoch, owner, lease_until, drained, acked, next_offset, topic, partition FROM relay";
-        let mut row = one(run(self.0, statement, [])?)?;
+        let mut row = one(self.0.first(statement, &[])?)?;
         let mut relay = RelayRow {
             epoch: Epoch(row.integer()?),
             owner: row.maybe_text()?,

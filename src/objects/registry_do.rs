@@ -7,16 +7,16 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ropeline_queue::wire::Configured;
 use ropeline_queue::{EventId, Settings, UnixMillis, json};
+use worker::Env;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::web_sys::{Request, Response};
 use worker::worker_sys::DurableObjectState;
-use worker::{Env, SqlStorage, State};
 
 use super::command::{Burial, EventEntry, Listing, RegistryCommand, Reservation, Told};
 use super::cost;
 use super::reply::{self, Refused};
-use super::sql::{self, Bind, SqlError, run, transaction};
+use super::sql::{Bind, Database, SqlError, Writes};
 use crate::clock::now;
 
 const SCHEMA: &str = "
@@ -32,16 +32,16 @@ CREATE TABLE IF NOT EXISTS burials (
 /// The Durable Object class `Registry`.
 #[wasm_bindgen]
 pub struct Registry {
-    state: State,
+    sql: Database,
 }
 
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 impl Registry {
     /// Called by the runtime when the object starts.
     #[wasm_bindgen(constructor)]
-    pub fn new(state: DurableObjectState, env: Env) -> Self {
+    pub fn new(state: DurableObjectState, env: Env) -> Result<Self, JsValue> {
         cost::begin(&env);
-        Self { state: State::from(state) }
+        Ok(Self { sql: Database::of(&state)? })
     }
 
     /// Called by the runtime with a `RegistryCommand`.
@@ -56,115 +56,109 @@ impl Registry {
 
 impl Registry {
     fn handle(&self, command: RegistryCommand) -> Result<String, Refused> {
-        let sql = self.state.storage().sql();
+        let sql = &self.sql;
         match command {
-            RegistryCommand::List { known } => Ok(json::write(&list(&sql, known)?)),
-            RegistryCommand::ListBusy => Ok(json::write(&list_busy(&sql)?)),
-            RegistryCommand::Find { event } => Ok(json::write(&find(&sql, &event)?)),
+            RegistryCommand::List { known } => Ok(json::write(&list(sql, known)?)),
+            RegistryCommand::ListBusy => Ok(json::write(&list_busy(sql)?)),
+            RegistryCommand::Find { event } => Ok(json::write(&find(sql, &event)?)),
             RegistryCommand::Reserve { event, salt, lanes } => {
-                let found = find(&sql, &event)?;
+                let found = find(sql, &event)?;
                 if !matches!(found, Reservation::Unknown | Reservation::Reserved) {
                     return Ok(json::write(&found));
                 }
-                self.write(move |sql| {
+                self.write(|writes| {
                     // A creation that broke off may have made more lanes than the next one wants: a purge gives back all.
                     let statement = "INSERT INTO events (event, state, salt, version, lanes, busy, busy_stamp)
                         VALUES (?, 'reserved', ?, 0, ?, 0, 0)
                         ON CONFLICT (event) DO UPDATE SET lanes = MAX(lanes, excluded.lanes)";
-                    sql::write(sql, statement, [event.as_str().into(), Bind::Text(&salt), u64::from(lanes).into()])
+                    writes.add(statement, &[event.as_str().into(), Bind::Text(&salt), u64::from(lanes).into()])
                 })?;
                 Ok(json::write(&Reservation::Reserved))
             }
             RegistryCommand::Tell { event, configured } => {
-                let alive = self.alive(&sql, &event)?;
+                let alive = self.alive(&event)?;
                 if alive {
-                    self.write(move |sql| tell(sql, &event, &configured))?;
+                    self.write(|writes| tell(writes, &event, &configured))?;
                 }
                 Ok(json::write(&Told { alive }))
             }
             RegistryCommand::Busy { event, busy, stamp } => {
-                let alive = self.alive(&sql, &event)?;
+                let alive = self.alive(&event)?;
                 if alive {
-                    self.transact(move |sql| {
+                    self.transact(|writes| {
                         let statement =
                             "UPDATE events SET busy = ?, busy_stamp = ? WHERE event = ? AND busy_stamp <= ?";
-                        sql::write(
-                            sql,
+                        writes.add(
                             statement,
-                            [u64::from(busy).into(), stamp.into(), event.as_str().into(), stamp.into()],
+                            &[u64::from(busy).into(), stamp.into(), event.as_str().into(), stamp.into()],
                         )
                     })?;
                 }
                 Ok(json::write(&Told { alive }))
             }
-            RegistryCommand::Burial { event } => Ok(json::write(&burial(&sql, &event)?)),
+            RegistryCommand::Burial { event } => Ok(json::write(&burial(sql, &event)?)),
             RegistryCommand::Bury { event, by, forced } => {
-                let found = find(&sql, &event)?;
+                let found = find(sql, &event)?;
                 if matches!(found, Reservation::Reserved | Reservation::Live) {
                     let name = event.clone();
-                    self.write(move |sql| {
+                    self.write(|writes| {
                         let statement = "UPDATE events SET state = 'burying', busy = 0, salt = NULL WHERE event = ?";
-                        sql::write(sql, statement, [name.as_str().into()])?;
+                        writes.add(statement, &[name.as_str().into()]);
                         let statement = "INSERT INTO burials VALUES (?, ?, ?, ?) ON CONFLICT (event) DO NOTHING";
                         let at = now().get();
                         let binds =
                             [name.as_str().into(), at.into(), Bind::Text(&by), Bind::Integer(u64::from(forced))];
-                        sql::write(sql, statement, binds)
+                        writes.add(statement, &binds)
                     })?;
                 }
-                Ok(json::write(&find(&sql, &event)?))
+                Ok(json::write(&find(sql, &event)?))
             }
             RegistryCommand::Buried { event } => {
-                self.write(move |sql| {
+                self.write(|writes| {
                     let statement =
                         "UPDATE events SET state = 'gone', settings = NULL WHERE event = ? AND state = 'burying'";
-                    sql::write(sql, statement, [event.as_str().into()])
+                    writes.add(statement, &[event.as_str().into()])
                 })?;
                 Ok(json::write(&Told { alive: false }))
             }
         }
     }
 
-    fn alive(&self, sql: &SqlStorage, event: &EventId) -> Result<bool, SqlError> {
-        Ok(matches!(find(sql, event)?, Reservation::Reserved | Reservation::Live))
+    fn alive(&self, event: &EventId) -> Result<bool, SqlError> {
+        Ok(matches!(find(&self.sql, event)?, Reservation::Reserved | Reservation::Live))
     }
 
-    fn transact(&self, writes: impl FnOnce(&SqlStorage) -> Result<(), SqlError> + 'static) -> Result<(), SqlError> {
-        transaction(&self.state, move |sql| {
-            sql.exec(SCHEMA, None)?;
-            writes(sql)
-        })
+    fn transact(&self, add: impl FnOnce(&mut Writes)) -> Result<(), SqlError> {
+        let mut writes = Writes::new();
+        writes.add(SCHEMA, &[]);
+        add(&mut writes);
+        self.sql.write(writes)
     }
 
     /// The same for what Workers must hear of: the listing gets a new version.
-    fn write(&self, writes: impl FnOnce(&SqlStorage) -> Result<(), SqlError> + 'static) -> Result<(), SqlError> {
-        self.transact(move |sql| {
-            writes(sql)?;
-            sql::write(sql, "UPDATE meta SET version = version + 1", [])
+    fn write(&self, add: impl FnOnce(&mut Writes)) -> Result<(), SqlError> {
+        self.transact(|writes| {
+            add(writes);
+            writes.add("UPDATE meta SET version = version + 1", &[]);
         })
     }
 }
 
-fn lacks(sql: &SqlStorage, table: &str) -> Result<bool, SqlError> {
-    let statement = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
-    Ok(run(sql, statement, [Bind::Text(table)])?.is_empty())
-}
-
-fn is_empty(sql: &SqlStorage) -> Result<bool, SqlError> {
-    lacks(sql, "events")
+fn is_empty(sql: &Database) -> Result<bool, SqlError> {
+    Ok(!sql.has_table("events")?)
 }
 
 /// None as well for an event that was buried before burials were noted.
-fn burial(sql: &SqlStorage, event: &EventId) -> Result<Option<Burial>, SqlError> {
-    if lacks(sql, "burials")? {
+fn burial(sql: &Database, event: &EventId) -> Result<Option<Burial>, SqlError> {
+    if !sql.has_table("burials")? {
         return Ok(None);
     }
-    let rows = run(sql, "SELECT at, by, forced FROM burials WHERE event = ?", [event.as_str().into()])?;
+    let rows = sql.run("SELECT at, by, forced FROM burials WHERE event = ?", &[event.as_str().into()])?;
     let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
     Ok(Some(Burial { at: UnixMillis(row.integer()?), by: row.text()?, forced: row.integer()? != 0 }))
 }
 
-fn tell(sql: &SqlStorage, event: &EventId, configured: &Configured) -> Result<(), SqlError> {
+fn tell(writes: &mut Writes, event: &EventId, configured: &Configured) {
     let Configured { version, settings } = configured;
     let text = json::write(settings);
     // The most lanes it ever had: what a purge must give back.
@@ -177,14 +171,14 @@ fn tell(sql: &SqlStorage, event: &EventId, configured: &Configured) -> Result<()
         event.as_str().into(),
         Bind::Integer(*version),
     ];
-    sql::write(sql, statement, binds)
+    writes.add(statement, &binds)
 }
 
-fn find(sql: &SqlStorage, event: &EventId) -> Result<Reservation, SqlError> {
+fn find(sql: &Database, event: &EventId) -> Result<Reservation, SqlError> {
     if is_empty(sql)? {
         return Ok(Reservation::Unknown);
     }
-    let rows = run(sql, "SELECT state, lanes FROM events WHERE event = ?", [event.as_str().into()])?;
+    let rows = sql.run("SELECT state, lanes FROM events WHERE event = ?", &[event.as_str().into()])?;
     let Some(mut row) = rows.into_iter().next() else { return Ok(Reservation::Unknown) };
     let (state, lanes) = (row.text()?, row.integer()?);
     match state.as_str() {
@@ -199,11 +193,11 @@ fn find(sql: &SqlStorage, event: &EventId) -> Result<Reservation, SqlError> {
     }
 }
 
-fn list(sql: &SqlStorage, known: Option<u64>) -> Result<Listing, SqlError> {
+fn list(sql: &Database, known: Option<u64>) -> Result<Listing, SqlError> {
     if is_empty(sql)? {
         return Ok(Listing { version: 0, events: (known != Some(0)).then(Vec::new) });
     }
-    let version = match run(sql, "SELECT version FROM meta", [])?.into_iter().next() {
+    let version = match sql.first("SELECT version FROM meta", &[])? {
         Some(mut row) => row.integer()?,
         None => return Err(SqlError("the registry's own row is missing".to_owned())),
     };
@@ -212,7 +206,7 @@ fn list(sql: &SqlStorage, known: Option<u64>) -> Result<Listing, SqlError> {
     }
     let mut events = Vec::new();
     for mut row in
-        run(sql, "SELECT event, salt, version, settings FROM events WHERE state = 'live' ORDER BY event", [])?
+        sql.run("SELECT event, salt, version, settings FROM events WHERE state = 'live' ORDER BY event", &[])?
     {
         let event = EventId::parse(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
         let salt = row.text()?;
@@ -223,11 +217,11 @@ fn list(sql: &SqlStorage, known: Option<u64>) -> Result<Listing, SqlError> {
     Ok(Listing { version, events: Some(events) })
 }
 
-fn list_busy(sql: &SqlStorage) -> Result<Vec<EventId>, SqlError> {
+fn list_busy(sql: &Database) -> Result<Vec<EventId>, SqlError> {
     if is_empty(sql)? {
         return Ok(Vec::new());
     }
-    let rows = run(sql, "SELECT event FROM events WHERE state = 'live' AND busy = 1 ORDER BY event", [])?;
+    let rows = sql.run("SELECT event FROM events WHERE state = 'live' AND busy = 1 ORDER BY event", &[])?;
     let parse = |text: String| EventId::parse(&text).map_err(|error| SqlError(error.to_string()));
     rows.into_iter().map(|mut row| row.text().and_then(parse)).collect()
 }

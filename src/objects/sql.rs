@@ -1,19 +1,17 @@
 //! SQLite of a Durable Object: rows in, rows out, and one helper through which every write goes.
 //!
-//! Invariant: all writes of one command are in one [`transaction`], with no await inside. (Coalescing of writes is no rollback: a
+//! Invariant: all writes of one command are in one [`Writes`], which is one transaction. (Coalescing of writes is no rollback: a
 //! handler that fails after the first of two statements would leave the first in place.)
+//!
+//! A statement's values and rows, and all statements of a transaction, cross over to the runtime as one text (`sql.js`).
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use ropeline_queue::json::Misread;
+use ropeline_queue::json::{self, Misread};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use thiserror::Error;
-use worker::js_sys::{Function, Reflect};
-use worker::wasm_bindgen::prelude::Closure;
-use worker::wasm_bindgen::{JsCast, JsValue, intern};
-use worker::{SqlCursor, SqlStorage, SqlStorageValue, State};
-
-use super::cost;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen::{self, JsValue, intern};
+use worker::worker_sys::types::{DurableObjectState, DurableObjectStorage};
 
 /// Storage failed, or holds what this code cannot read. The object must forget its memory.
 #[derive(Debug, Error)]
@@ -26,14 +24,33 @@ impl From<worker::Error> for SqlError {
     }
 }
 
+impl From<JsValue> for SqlError {
+    fn from(error: JsValue) -> Self {
+        Self(format!("{error:?}"))
+    }
+}
+
 impl From<Misread> for SqlError {
     fn from(error: Misread) -> Self {
         Self(error.to_string())
     }
 }
 
+#[wasm_bindgen(module = "/src/objects/sql.js")]
+extern "C" {
+    /// The rows as a JSON list of lists.
+    #[wasm_bindgen(catch)]
+    fn query(storage: &DurableObjectStorage, statement: &str, binds: &str) -> Result<String, JsValue>;
+    /// Runs a JSON list of (statement, values) in one synchronous transaction.
+    #[wasm_bindgen(catch)]
+    fn transact(storage: &DurableObjectStorage, statements: &str) -> Result<(), JsValue>;
+    /// Rows written since it was called last.
+    #[wasm_bindgen(js_name = rowsWritten)]
+    pub fn rows_written() -> f64;
+}
+
 /// A value bound to a `?`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Bind<'a> {
     /// NULL.
     Null,
@@ -57,22 +74,39 @@ impl<'a> From<&'a str> for Bind<'a> {
     }
 }
 
+/// The first integer that the runtime, whose numbers are floats, does not hold exactly.
+const TOO_LARGE: u64 = 1 << 53;
+
 impl Bind<'_> {
-    fn value(self) -> Result<SqlStorageValue, SqlError> {
-        Ok(match self {
-            Self::Null => SqlStorageValue::Null,
-            Self::Integer(value) => {
-                let value = i64::try_from(value).map_err(|_| SqlError(format!("{value} is too large")))?;
-                SqlStorageValue::try_from_i64(value)?
-            }
-            Self::Signed(value) => SqlStorageValue::try_from_i64(value)?,
-            Self::Text(value) => SqlStorageValue::String(value.to_owned()),
-        })
+    const fn is_exact(&self) -> bool {
+        match self {
+            Self::Integer(value) => *value < TOO_LARGE,
+            Self::Signed(value) => value.unsigned_abs() < TOO_LARGE,
+            Self::Null | Self::Text(_) => true,
+        }
     }
 }
 
+impl Serialize for Bind<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Integer(value) => serializer.serialize_u64(*value),
+            Self::Signed(value) => serializer.serialize_i64(*value),
+            Self::Text(value) => serializer.serialize_str(value),
+        }
+    }
+}
+
+fn written(binds: &[Bind<'_>]) -> Result<String, SqlError> {
+    if !binds.iter().all(Bind::is_exact) {
+        return Err(SqlError("an integer is too large".to_owned()));
+    }
+    Ok(json::write(binds))
+}
+
 /// One row of an answer.
-pub struct Row(std::vec::IntoIter<SqlStorageValue>);
+pub struct Row(std::vec::IntoIter<Value>);
 
 impl Row {
     /// The next column, an integer that is not negative.
@@ -82,21 +116,12 @@ impl Row {
 
     /// The next column, an integer that is not negative, or NULL.
     pub fn maybe_integer(&mut self) -> Result<Option<u64>, SqlError> {
-        match self.0.next() {
-            Some(SqlStorageValue::Null) => Ok(None),
-            Some(SqlStorageValue::Integer(value)) => {
-                u64::try_from(value).map(Some).map_err(|_| SqlError(format!("{value} is negative")))
-            }
-            _ => Err(SqlError("an integer was expected".to_owned())),
-        }
+        self.column("an integer", Value::as_u64)
     }
 
     /// The next column, any integer.
     pub fn signed(&mut self) -> Result<i64, SqlError> {
-        match self.0.next() {
-            Some(SqlStorageValue::Integer(value)) => Ok(value),
-            _ => Err(SqlError("an integer was expected".to_owned())),
-        }
+        self.column("an integer", Value::as_i64)?.ok_or_else(|| SqlError("an integer is missing".to_owned()))
     }
 
     /// The next column, a text.
@@ -106,68 +131,70 @@ impl Row {
 
     /// The next column, a text or NULL.
     pub fn maybe_text(&mut self) -> Result<Option<String>, SqlError> {
+        self.column("a text", |value| value.as_str().map(str::to_owned))
+    }
+
+    fn column<T>(&mut self, expected: &str, read: impl FnOnce(&Value) -> Option<T>) -> Result<Option<T>, SqlError> {
+        let wrong = || SqlError(format!("{expected} was expected"));
         match self.0.next() {
-            Some(SqlStorageValue::Null) => Ok(None),
-            Some(SqlStorageValue::String(text)) => Ok(Some(text)),
-            _ => Err(SqlError("a text was expected".to_owned())),
+            Some(Value::Null) => Ok(None),
+            Some(value) => read(&value).map(Some).ok_or_else(wrong),
+            None => Err(wrong()),
         }
     }
 }
 
-/// Runs one statement and drains its rows. The statement crosses over to the runtime once per isolate.
-pub fn run<'a>(
-    sql: &SqlStorage,
-    statement: &'static str,
-    binds: impl IntoIterator<Item = Bind<'a>>,
-) -> Result<Vec<Row>, SqlError> {
-    execute(sql, statement, binds)?.raw().map(|row| Ok(Row(row?.into_iter()))).collect()
+/// The database of one object.
+pub struct Database(DurableObjectStorage);
+
+impl Database {
+    /// That of the object with this state.
+    pub fn of(state: &DurableObjectState) -> Result<Self, JsValue> {
+        state.storage().map(Self)
+    }
+
+    /// Runs one statement and reads its rows. The statement crosses over to the runtime once per isolate.
+    pub fn run(&self, statement: &'static str, binds: &[Bind<'_>]) -> Result<Vec<Row>, SqlError> {
+        let rows = query(&self.0, intern(statement), &written(binds)?)?;
+        let rows: Vec<Vec<Value>> = json::read(&rows)?;
+        Ok(rows.into_iter().map(|row| Row(row.into_iter())).collect())
+    }
+
+    /// The same, of which the first row counts.
+    pub fn first(&self, statement: &'static str, binds: &[Bind<'_>]) -> Result<Option<Row>, SqlError> {
+        Ok(self.run(statement, binds)?.into_iter().next())
+    }
+
+    /// Whether there is a table of this name.
+    pub fn has_table(&self, name: &str) -> Result<bool, SqlError> {
+        let statement = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
+        Ok(self.first(statement, &[Bind::Text(name)])?.is_some())
+    }
+
+    /// Writes all of it or, on an error, nothing.
+    pub fn write(&self, writes: Writes) -> Result<(), SqlError> {
+        Ok(transact(&self.0, &json::list(&writes.0?))?)
+    }
 }
 
-/// Runs one statement that answers no rows.
-pub fn write<'a>(
-    sql: &SqlStorage,
-    statement: &'static str,
-    binds: impl IntoIterator<Item = Bind<'a>>,
-) -> Result<(), SqlError> {
-    execute(sql, statement, binds).map(drop)
-}
+/// What one transaction writes, in order.
+pub struct Writes(Result<Vec<String>, SqlError>);
 
-fn execute<'a>(
-    sql: &SqlStorage,
-    statement: &'static str,
-    binds: impl IntoIterator<Item = Bind<'a>>,
-) -> Result<SqlCursor, SqlError> {
-    let values = binds.into_iter().map(Bind::value).collect::<Result<Vec<_>, _>>()?;
-    let cursor = sql.exec(intern(statement), values)?;
-    cost::ran(&cursor);
-    Ok(cursor)
-}
+impl Writes {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self(Ok(Vec::new()))
+    }
 
-/// Runs `writes` in one synchronous transaction: all of them or, on an error, none.
-///
-/// The crate does not wrap `transactionSync`, so it is called by name.
-pub fn transaction(
-    state: &State,
-    writes: impl FnOnce(&SqlStorage) -> Result<(), SqlError> + 'static,
-) -> Result<(), SqlError> {
-    let storage = state.storage();
-    let sql = storage.sql();
-    let outcome = Rc::new(RefCell::new(Err(SqlError("the transaction did not run".to_owned()))));
-    let slot = Rc::clone(&outcome);
-    let closure = Closure::once(move || -> Result<JsValue, JsValue> {
-        let done = writes(&sql);
-        let thrown = done.as_ref().err().map(|error| JsValue::from(error.to_string()));
-        *slot.borrow_mut() = done;
-        thrown.map_or(Ok(JsValue::UNDEFINED), Err)
-    });
-    let raw: &JsValue = storage.as_raw().as_ref();
-    let called = Reflect::get(raw, &JsValue::from("transactionSync"))
-        .and_then(JsCast::dyn_into::<Function>)
-        .and_then(|function| function.call1(raw, closure.as_ref()));
-    let outcome = outcome.replace(Ok(()));
-    called.map_err(|error| match outcome {
-        Err(ours) => ours,
-        Ok(()) => SqlError(format!("transaction: {error:?}")),
-    })?;
-    Ok(())
+    /// One more statement. What cannot be bound fails the transaction.
+    pub fn add(&mut self, statement: &'static str, binds: &[Bind<'_>]) {
+        if let Ok(statements) = &mut self.0 {
+            match written(binds) {
+                Ok(binds) => {
+                    statements.push(json::list(&[json::write(statement), binds]));
+                }
+                Err(error) => self.0 = Err(error),
+            }
+        }
+    }
 }
