@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ropeline_queue::line::Change;
-use ropeline_queue::{Number, Position, Seq, Subject};
-use serde::Deserialize;
+use ropeline_queue::{Number, Position, Seq, Subject, from_json, json};
 
 use super::Verdict;
 use crate::rows::LineRows;
 
-#[derive(Deserialize)]
 struct Record {
     event: String,
     seq: u64,
@@ -21,6 +19,12 @@ struct Record {
     admitted_at: String,
     session_expires_at: String,
     jti: String,
+}
+
+from_json! {
+    struct Record {
+        event, seq, number, position, visitor, entered_at, called_at, admitted_at, session_expires_at, jti,
+    }
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +72,7 @@ impl Sessions {
             if rows.gone_since(number).is_some() {
                 return Err(format!("number {number} is admitted, but gone"));
             }
-            let record: Record = serde_json::from_str(&admission.record).map_err(|error| error.to_string())?;
+            let record: Record = json::read(&admission.record).map_err(|error| error.to_string())?;
             if number_of(record.visitor) != Some(number) {
                 return Err(format!("number {number} is admitted as {}, whose place it is not", record.visitor));
             }
