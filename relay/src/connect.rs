@@ -20,7 +20,7 @@ const TRY: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a client's failure says, and what to do about it where we know.
-const ADVICE: [(&str, &str); 12] = [
+const ADVICE: &[(&str, &str)] = &[
     (
         "UnknownIssuer",
         "the broker's certificate is from no authority that the relay trusts: name its CA in kafka.tls.ca_file",
@@ -44,7 +44,7 @@ const ADVICE: [(&str, &str); 12] = [
     ),
     (
         "received fatal alert",
-        "the broker does not take the relay's certificate: it must be valid, and from an authority in the broker's truststore",
+        "the broker wants a client certificate, or another one: set kafka.tls.certificate_file and kafka.tls.key_file to a valid one from an authority in the broker's truststore",
     ),
     (
         "unsupported sasl mechanism",
@@ -56,6 +56,10 @@ const ADVICE: [(&str, &str); 12] = [
     ),
     ("TopicAuthorizationFailed", "give the relay's user the ACLs Describe, Read and Write on the topic"),
     ("ClusterAuthorizationFailed", "give the relay's user the ACLs Describe, Read and Write on the topic"),
+    (
+        "NotEnoughReplicas",
+        "fewer brokers have the partition than its min.insync.replicas: bring brokers back, the relay goes on by itself",
+    ),
     (
         "unexpected end of file",
         "the broker hung up: does this port want TLS (kafka.tls.enabled) or SASL (kafka.sasl.mechanism)?",

@@ -299,7 +299,7 @@ pub enum Outcome {
 pub enum StopCause {
     /// The topic is not there, and the relay makes none.
     #[error(
-        "topic {topic:?} does not exist and the relay never creates one: create it (docs/kafka.md, Topic settings); the relay then goes on by itself"
+        "topic {topic:?} does not exist, or the relay's user may not describe it: create it (docs/kafka.md, Topic settings; the relay never does), or give its user the ACLs (docs/kafka.md, Connecting); the relay then goes on by itself"
     )]
     TopicMissing {
         /// The Kafka topic.

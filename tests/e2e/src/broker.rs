@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use xtask::kafka::{Kafka, KafkaOptions, Record};
+use xtask::kafka::{Cluster, Console, Kafka, KafkaOptions, Record};
 use xtask::ui::Ui;
 use xtask::{paths, tools};
 
@@ -32,6 +32,17 @@ pub fn start(name: &str) -> Kafka {
     Kafka::start_with(jars(), options).unwrap_or_else(|error| panic!("no Kafka: {error:#}; {HOW_TO_GET_IT}"))
 }
 
+/// A cluster of three brokers for this binary.
+///
+/// # Panics
+/// As [`shared`].
+#[must_use]
+pub fn start_cluster() -> Cluster {
+    let dir = paths::target().join("e2e").join(format!("kafka-{}", binary()));
+    let _ = std::fs::remove_dir_all(&dir);
+    Cluster::start_with(jars(), &dir).unwrap_or_else(|error| panic!("no Kafka: {error:#}; {HOW_TO_GET_IT}"))
+}
+
 fn jars() -> PathBuf {
     let lib = paths::tools().join("kafka/lib");
     assert!(lib.is_dir(), "Kafka is not installed ({} is missing): {HOW_TO_GET_IT}", lib.display());
@@ -54,12 +65,21 @@ pub fn topic(kafka: &Kafka, name: &str) -> String {
 /// When it cannot be run, or the event is in more than one partition.
 #[must_use]
 pub fn records(kafka: &Kafka, topic: &str, event: &str) -> Vec<Record> {
-    let ends = kafka.end_offsets(topic).unwrap_or_else(|error| panic!("no offsets: {error:#}"));
+    read(&kafka.console(), topic, event)
+}
+
+/// The same, of any cluster.
+///
+/// # Panics
+/// As [`records`].
+#[must_use]
+pub fn read(console: &Console, topic: &str, event: &str) -> Vec<Record> {
+    let ends = console.end_offsets(topic).unwrap_or_else(|error| panic!("no offsets: {error:#}"));
     let all = usize::try_from(ends.iter().sum::<u64>()).expect("a sum of offsets");
     if all == 0 {
         return Vec::new();
     }
-    let read = kafka.consume(topic, all, Duration::from_secs(15));
+    let read = console.consume(topic, all, Duration::from_secs(15));
     let mut records = read.unwrap_or_else(|error| panic!("cannot consume: {error:#}"));
     assert_eq!(records.len(), all, "the consumer did not read all of {topic}");
     records.retain(|record| record.key == event);

@@ -139,12 +139,42 @@ impl World {
     /// # Panics
     /// When the program is not built or cannot be started.
     pub fn start_relay(&self, bootstrap: &str, topic: &str) {
-        let options =
-            RelayOptions::new(&self.issuer, bootstrap, topic, &self.keys.relay, &self.dir.join("logs/relay.log"));
+        self.launch_relay(RelayOptions::new(&self.issuer, bootstrap, topic, &self.keys.relay, &self.relay_log_file()));
+    }
+
+    /// As [`World::start_relay`], with more settings in its file, TOML.
+    ///
+    /// # Panics
+    /// When the program is not built or cannot be started.
+    pub fn start_configured_relay(&self, bootstrap: &str, topic: &str, settings: &str) {
+        let file = self.dir.join("relay.toml");
+        std::fs::write(&file, settings).expect("the settings of the relay");
+        let log = self.relay_log_file();
+        let options = RelayOptions::new(&self.issuer, bootstrap, topic, &self.keys.relay, &log);
+        self.launch_relay(RelayOptions { config: Some(file), ..options });
+    }
+
+    fn launch_relay(&self, options: RelayOptions) {
         let program = Programs::built().relay;
         assert!(program.is_file(), "the relay is not built ({} is missing): {HOW_TO_GET_IT}", program.display());
         let relay = Relay::start(&options).unwrap_or_else(|error| panic!("no relay: {error:#}"));
         lock(&self.relay).replace(relay);
+    }
+
+    fn relay_log_file(&self) -> PathBuf {
+        self.dir.join("logs/relay.log")
+    }
+
+    /// What the relays of this world have said so far.
+    #[must_use]
+    pub fn relay_log(&self) -> String {
+        std::fs::read_to_string(self.relay_log_file()).unwrap_or_default()
+    }
+
+    /// Whether the relay runs.
+    #[must_use]
+    pub fn relay_is_running(&self) -> bool {
+        lock(&self.relay).as_mut().is_some_and(Relay::is_running)
     }
 
     /// SIGKILL to the relay.
@@ -337,8 +367,8 @@ impl World {
             if stats["acked_seq"] == stats["head_seq"] {
                 return;
             }
-            let log = || std::fs::read_to_string(self.dir.join("logs/relay.log")).unwrap_or_default();
-            assert!(std::time::Instant::now() < until, "{event} is not all in Kafka: {stats}\n{}", tail(&log()));
+            let late = std::time::Instant::now() >= until;
+            assert!(!late, "{event} is not all in Kafka: {stats}\n{}", tail(&self.relay_log()));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

@@ -148,13 +148,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// Lets `principal`, like `User:relay`, do `operations` on all topics whose names start with `prefix`.
+    /// Lets `principals`, like `User:relay`, do `operations` on all topics whose names start with `prefix`.
     ///
     /// # Errors
     /// When the cluster refuses.
-    pub fn allow(&self, principal: &str, operations: &[&str], prefix: &str) -> Result<()> {
-        let mut arguments = vec!["--add", "--allow-principal", principal, "--topic", prefix];
-        arguments.extend(["--resource-pattern-type", "prefixed"]);
+    pub fn allow(&self, principals: &[&str], operations: &[&str], prefix: &str) -> Result<()> {
+        let mut arguments = vec!["--add", "--topic", prefix, "--resource-pattern-type", "prefixed"];
+        for principal in principals {
+            arguments.extend(["--allow-principal", principal]);
+        }
         for operation in operations {
             arguments.extend(["--operation", operation]);
         }
@@ -169,6 +171,16 @@ impl Cluster {
     pub fn state(&self, topic: &str) -> Result<TopicState> {
         let text = self.console().output("TopicCommand", &["--describe", "--topic", topic])?;
         TopicState::parse(&text).with_context(|| format!("cannot read the state of {topic} in {text}"))
+    }
+
+    /// What a node has of a partition on disk: record batches, one behind the other.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn log(&self, node: usize, topic: &str, partition: u16) -> Result<Vec<u8>> {
+        let name = format!("data/{topic}-{partition}/{:020}.log", 0);
+        let path = self.node_dir(node).join(name);
+        std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 
     /// Waits until all copies of a topic are complete.
