@@ -50,6 +50,11 @@ impl Manager {
         Ok(Self { socket: Some(socket), watchdog: micros.filter(|_| ours).map(Duration::from_micros) })
     }
 
+    /// The watchdog's period, when there is one.
+    pub fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
+    }
+
     /// The relay runs.
     pub fn ready(&self) {
         self.send("READY=1");

@@ -44,6 +44,8 @@ struct State {
     clients: usize,
     worker_is_down: bool,
     panics: usize,
+    /// How often a lease was asked for.
+    asked: usize,
 }
 
 #[derive(Clone)]
@@ -90,6 +92,10 @@ impl World {
     }
 
     fn relay(&self, name: &str) -> Relay {
+        self.relay_of(name, 3)
+    }
+
+    fn relay_of(&self, name: &str, max_events: usize) -> Relay {
         let shared = Shared {
             worker: FakeWorker { world: self.clone(), relay: name.to_owned() },
             broker: FakeBroker(self.clone()),
@@ -100,7 +106,7 @@ impl World {
         };
         let rules = FleetRules {
             poll: Duration::from_secs(1),
-            max_events: 3,
+            max_events,
             stopped_retry: Duration::from_secs(30),
             stop_within: Duration::from_secs(15),
         };
@@ -144,6 +150,9 @@ impl FakeWorker {
 impl WorkerApi for FakeWorker {
     async fn busy_events(&self) -> Result<Vec<EventId>, WorkerFailure> {
         sleep(Duration::from_millis(5)).await;
+        if self.world.with(|state| state.worker_is_down) {
+            return Err(WorkerFailure::Later { cause: "connection refused".into(), retry_after_ms: None });
+        }
         Ok(self.world.with(|state| {
             let busy = state.lines.values().filter(|line| line.busy());
             busy.map(|line| line.event.clone()).collect()
@@ -151,6 +160,7 @@ impl WorkerApi for FakeWorker {
     }
 
     async fn take(&self, event: &EventId) -> Result<Lease, WorkerFailure> {
+        self.world.with(|state| state.asked += 1);
         let relay = self.relay.clone();
         self.answer(event, |line, now| line.take(now, &relay)).await
     }
@@ -396,4 +406,60 @@ async fn a_task_that_breaks_down_is_started_again() {
     world.until("all acked", 60, World::all_acked).await;
     assert_eq!(world.seqs("demo"), all(10));
     relay.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_works_on_every_event_within_a_second_of_a_clean_stop() {
+    let names = ["a", "b", "c"];
+    let world = World::new(&names.map(|name| (name, 200_000)));
+    let first = world.relay("first");
+    world.until("the first one works", 5, |world| names.iter().all(|name| !world.seqs(name).is_empty())).await;
+    let second = world.relay("second");
+    sleep(Duration::from_millis(1_500)).await;
+    let owned = |world: &World, owner: &str| {
+        names.iter().all(|name| world.line(&event(name), |line, _| line.owner.as_deref() == Some(owner)))
+    };
+    assert!(owned(&world, "first") && !world.all_acked());
+    assert_eq!(first.stop().await, Stopped::Cleanly);
+    let left = Instant::now();
+    world.until("the second one has them all", 1, |world| owned(world, "second")).await;
+    world.until("the second one works", 30, World::all_acked).await;
+    assert!(left.elapsed() < Duration::from_secs(30));
+    for name in names {
+        assert_eq!(world.seqs(name), all(200_000), "a clean stop repeats nothing");
+    }
+    second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_of_many_events_does_not_hammer_the_worker() {
+    let names: Vec<String> = (0..100).map(|n| format!("e{n}")).collect();
+    let world = World::new(&names.iter().map(|name| (name.as_str(), 5)).collect::<Vec<_>>());
+    for name in &names {
+        world.line(&event(name), |line, _| {
+            line.owner = Some("other".to_owned());
+            line.lease_until = u64::MAX / 2;
+        });
+    }
+    let standby = world.relay_of("standby", 256);
+    sleep(Duration::from_secs(100)).await;
+    // One in turn every 250 ms, and each by itself after the 30 seconds the Worker's word is cut to.
+    let asked = world.with(|state| state.asked);
+    assert!((300..=900).contains(&asked), "{asked} questions in 100 s");
+    assert_eq!(standby.stop().await, Stopped::Cleanly);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_go_on_within_ten_seconds_of_the_workers_return_however_long_it_was_away() {
+    for away in [1_u64, 7, 20, 61, 300, 301, 302, 303] {
+        let world = World::new(&[("demo", 1_000_000)]);
+        let relay = world.relay("one");
+        world.until("some arrive", 10, |world| !world.seqs("demo").is_empty()).await;
+        world.with(|state| state.worker_is_down = true);
+        sleep(Duration::from_secs(away)).await;
+        let before = world.line(&event("demo"), |line, _| line.acked);
+        world.with(|state| state.worker_is_down = false);
+        world.until("progress", 10, |world| world.line(&event("demo"), |line, _| line.acked) > before).await;
+        relay.fleet.abort();
+    }
 }

@@ -102,7 +102,7 @@ fn family<'a, N: EncodeGaugeValue>(
     if samples.peek().is_none() {
         return Ok(());
     }
-    let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+    let mut metric = encoder.encode_descriptor(name, &sentence(help), unit, MetricType::Gauge)?;
     for (labels, value) in samples {
         ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
     }
@@ -110,7 +110,12 @@ fn family<'a, N: EncodeGaugeValue>(
 }
 
 fn single(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: i64) -> fmt::Result {
-    ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+    ConstGauge::new(value).encode(encoder.encode_descriptor(name, &sentence(help), None, MetricType::Gauge)?)
+}
+
+/// The library ends the help texts that it registers itself so.
+fn sentence(help: &str) -> String {
+    format!("{help}.")
 }
 
 fn number(n: u64) -> i64 {
