@@ -142,18 +142,20 @@ async fn what_keeps_a_relay_from_being_ready_is_named() {
     health.broker(Ok(()));
     assert!(not_ready(&health, "worker").contains("connection refused"));
     health.worker_answered(0);
+    let led = health.event(&event("led"));
+    health.stepped(&led, progress(10, 8, 7), &[], soon());
     tokio::time::advance(Duration::from_secs(6)).await;
     health.worker_answered(0);
     tokio::time::advance(Duration::from_secs(10)).await;
     assert!(not_ready(&health, "broker").contains("answered 16.0 s ago"));
 
+    tokio::time::advance(Duration::from_secs(15)).await;
+    health.worker_answered(0);
     health.broker(Ok(()));
-    let led = health.event(&event("led"));
-    tokio::time::advance(Duration::from_secs(1)).await;
     let recovering = Note::Recovering { cause: Cause::Broker("leader not available".into()), batch: None };
-    health.stepped(&led, progress(9, 7, 7), &[recovering], soon());
+    health.stepped(&led, progress(10, 8, 7), &[recovering], soon());
     assert!(not_ready(&health, "progress").contains("led (leader not available)"));
-    health.stepped(&led, progress(9, 8, 7), &[], soon());
+    health.stepped(&led, progress(10, 9, 7), &[], soon());
     assert!(health.readiness().ready, "one admission is progress");
 
     led.ended(tokio::time::Instant::now(), &lost());
