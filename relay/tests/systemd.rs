@@ -19,8 +19,8 @@ use ropeline_relay::systemd::Manager;
 use ropeline_relay::task::Shared;
 use ropeline_relay::types::{Epoch, EventId, Offset, Partition};
 use ropeline_relay::worker::HttpWorker;
+use support::Line;
 use support::http::{FakeWorker, KEY};
-use support::{Line, event};
 use tokio::sync::watch;
 
 /// A service manager's socket.
