@@ -61,7 +61,12 @@ pub enum Wake {
     /// The line gives no numbers.
     Refused(Refusal),
     /// The answer to an op.
-    Op(OpAnswer),
+    Op {
+        /// What the line says.
+        answer: OpAnswer,
+        /// In how many milliseconds there will be room for a called place, where that is soon.
+        in_ms: Option<u64>,
+    },
     /// No outcome is known: ask again.
     Unavailable,
 }
@@ -316,9 +321,12 @@ impl Lane {
             _ => return self.abort(batch, Abort::Conflict),
         }
         // An op that a restored flight does not know waits for nobody; one without an answer asks again.
-        let mut answers = reply.ops.iter();
+        let turns: BTreeMap<u64, u64> = reply.turns.iter().map(|turn| (turn.op, turn.in_ms)).collect();
+        let mut answers = (0..).zip(&reply.ops);
         for (_, waiter) in batch.ops.drain(..) {
-            let wake = answers.next().map_or(Wake::Unavailable, |answer| Wake::Op(*answer));
+            let wake = answers
+                .next()
+                .map_or(Wake::Unavailable, |(op, answer)| Wake::Op { answer: *answer, in_ms: turns.get(&op).copied() });
             step.wakes.push((waiter, wake));
         }
         step

@@ -50,6 +50,8 @@ const LEAST_POLL_SECONDS: f64 = 2.0;
 const MOST_POLL_SECONDS: f64 = 60.0;
 /// One who is called asks at least every other second: who is silent for five is not present.
 const CALLED_POLL_SECONDS: f64 = 1.5;
+/// One whose turn is near asks when there will be room, which may be sooner, or a little later so as not to ask twice.
+const CALLED_POLL_SOON: core::ops::RangeInclusive<f64> = 0.3..=2.0;
 
 /// Who asks about which place.
 #[derive(Clone, Copy, Debug)]
@@ -191,6 +193,11 @@ impl<'a> Place<'a> {
         board.forecast.as_ref()?.eta(ahead + 1)
     }
 
+    /// There will be room for this called place in so many milliseconds: it asks then, not before.
+    pub fn turn_comes(&mut self, in_ms: u64) {
+        self.poll_after_seconds = poll_after_turn(in_ms);
+    }
+
     /// What is known better than from the board.
     pub fn settle(&mut self, state: State, board: &Board, now: UnixMillis, jitter: f64) {
         self.state = state;
@@ -208,6 +215,13 @@ impl<'a> Place<'a> {
             self.frontier = self.position.map_or(self.frontier, |position| self.frontier.max(position.get()));
         }
     }
+}
+
+/// In how many seconds a called visitor asks again who will find room in so many milliseconds; one decimal, rounded up.
+#[must_use]
+pub fn poll_after_turn(in_ms: u64) -> f64 {
+    let seconds = (in_ms as f64 / 100.0).ceil() / 10.0;
+    seconds.clamp(*CALLED_POLL_SOON.start(), *CALLED_POLL_SOON.end())
 }
 
 /// A tenth of the time to go, spread by a fifth either way so that polls do not come in waves; one decimal.

@@ -209,6 +209,19 @@ from_json! {
     }
 }
 
+/// When there will be room for a called place, if nothing changes before: worth asking again just then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Turn {
+    /// Which of the ops.
+    pub op: u64,
+    /// Milliseconds from now.
+    pub in_ms: u64,
+}
+
+from_json! {
+    struct Turn { op, in_ms }
+}
+
 /// What a line answers to an [`Exchange`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExchangeReply {
@@ -220,11 +233,14 @@ pub struct ExchangeReply {
     pub numbering: Numbering,
     /// One for each op, in their order; empty when `numbering` is stale or a conflict.
     pub ops: Vec<OpAnswer>,
+    /// For those of the ops that are [`OpAnswer::Called`] and will find room soon: when.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Turn>,
     /// How the line stands now.
     pub board: Board,
 }
 
-from_json! { struct ExchangeReply { inc = default, k = default, numbering, ops = default, board } }
+from_json! { struct ExchangeReply { inc = default, k = default, numbering, ops = default, turns = default, board } }
 
 impl ExchangeReply {
     /// Whether this is the answer to `exchange`. Lines of an earlier version do not say what they answer.

@@ -17,7 +17,7 @@ fn lane() -> Lane {
 
 fn reply(numbering: Numbering, ops: &[OpAnswer]) -> ExchangeReply {
     // With inc 0, as lines of an earlier version answer: taken for whatever is under way.
-    ExchangeReply { inc: 0, k: 0, numbering, ops: ops.to_vec(), board: Board::default() }
+    ExchangeReply { inc: 0, k: 0, numbering, ops: ops.to_vec(), turns: Vec::new(), board: Board::default() }
 }
 
 fn range(first: u64, count: u64) -> ExchangeReply {
@@ -248,7 +248,8 @@ fn every_op_is_answered_to_the_one_who_asked() {
     lane.submit(Op::Renew { number: Number(77) }, 577).unwrap();
     let step = lane.reply(&reply(Numbering::None, &answers));
     assert!(step.changes.is_empty());
-    let expected: Vec<_> = answers.iter().zip(500..).map(|(answer, waiter)| (waiter, Wake::Op(*answer))).collect();
+    let expected: Vec<_> =
+        answers.iter().zip(500..).map(|(answer, waiter)| (waiter, Wake::Op { answer: *answer, in_ms: None })).collect();
     assert_eq!(woken(step), expected);
     assert_eq!(lane.pending(), 1);
     sent(&mut lane);

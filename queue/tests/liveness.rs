@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use common::{MemoryLane, MemoryLine, Write, demo, subject};
 use ropeline_queue::lane::Wake;
-use ropeline_queue::place::{Place, Seat, State};
+use ropeline_queue::place::{self, Place, Seat, State};
 use ropeline_queue::wire::{Board, Op, OpAnswer};
 use ropeline_queue::{Lane, LaneId, Line, Number, Settings, UnixMillis};
 
@@ -133,14 +133,15 @@ fn sell(settings: Settings, crowd: u64, seed: u64, show: f64, restart_at: Option
                         polls.entry(after).or_default().push(number);
                     }
                 }
-                Wake::Op(OpAnswer::Admitted { .. }) => {
+                Wake::Op { answer: OpAnswer::Admitted { .. }, .. } => {
                     let number = Number(waiter - crowd);
                     admitted += 1;
                     waits.push(sale.now - first_claim[&number]);
                 }
-                Wake::Op(OpAnswer::Called | OpAnswer::Waiting) => {
+                Wake::Op { answer: OpAnswer::Called | OpAnswer::Waiting, in_ms } => {
                     let number = Number(waiter - crowd);
-                    polls.entry(sale.now + 1_500).or_default().push(number);
+                    let after = in_ms.map_or(1.5, place::poll_after_turn);
+                    polls.entry(sale.now + (after * 1_000.0) as u64).or_default().push(number);
                 }
                 other => panic!("{waiter}: {other:?}"),
             }
@@ -183,10 +184,8 @@ fn with_95_percent_no_shows_the_minute_limit_is_fully_used() {
         let used = sell(per_minute(limit), limit * MINUTES * 24, seed, 0.05, None);
         let what = format!("{limit} a minute");
         proves(seed, &what, &used, least_share(&used.last_minute, limit as f64));
-        // By plain sums it is a little less: 61 seconds are kept free of more than a minute's worth, and the second's cap of a
-        // twentieth makes it come in bursts of 20 seconds, of which five minutes may miss a part.
         let sum = least_share(&used.admitted, limit as f64 / 60.0);
-        assert!(sum >= 0.87, "seed {seed}: {what}: only {:.1} % by plain sums", sum * 100.0);
+        assert!(sum >= 0.95, "seed {seed}: {what}: only {:.1} % by plain sums", sum * 100.0);
     }
 }
 

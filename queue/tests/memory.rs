@@ -162,7 +162,7 @@ fn a_full_lane_takes_16_mb_at_most() {
         let numbering = Numbering::Range { first: Number(1), count: exchange.count, at: NOW };
         let ops = vec![OpAnswer::Called; exchange.ops.len()];
         let Exchange { inc, k, .. } = exchange;
-        let step = lane.reply(&ExchangeReply { inc, k, numbering, ops, board });
+        let step = lane.reply(&ExchangeReply { inc, k, numbering, ops, turns: Vec::new(), board });
         assert_eq!(step.abort, None);
         (lane, exchange, changes, step)
     });

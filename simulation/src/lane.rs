@@ -198,7 +198,7 @@ impl World {
         op: impl FnOnce(&VisitorRow) -> Op,
     ) {
         let Some(row) = self.lanes[lane].row(sub).filter(|row| row.number == number) else {
-            return self.lane_answers(lane, call, Outcome::Asked { asked, answer: None });
+            return self.lane_answers(lane, call, Outcome::Asked { asked, answer: None, in_ms: None });
         };
         let (op, then) = (op(&row), Then::Asked { asked });
         if row.left && !matches!(op, Op::Leave { .. }) {
@@ -357,9 +357,11 @@ impl World {
             (Then::Place { sub, .. }, Wake::Refused(reason)) => {
                 self.lane_answers(lane, call, Outcome::Entered { sub, entered: Entered::Refused(reason) });
             }
-            (Then::State { sub, number, new }, Wake::Op(state)) => self.state(lane, call, sub, number, new, state),
-            (Then::Look { number, then }, Wake::Op(_)) => self.ask(lane, call, Op::Look { number }, *then),
-            (Then::Again { sub, lanes, number, claim }, Wake::Op(answer)) => {
+            (Then::State { sub, number, new }, Wake::Op { answer, .. }) => {
+                self.state(lane, call, sub, number, new, answer);
+            }
+            (Then::Look { number, then }, Wake::Op { .. }) => self.ask(lane, call, Op::Look { number }, *then),
+            (Then::Again { sub, lanes, number, claim }, Wake::Op { answer, .. }) => {
                 if !matches!(answer, OpAnswer::Left | OpAnswer::Ended | OpAnswer::Done) {
                     return self.state(lane, call, sub, number, false, answer);
                 }
@@ -368,8 +370,8 @@ impl World {
                     None => self.join(lane, call, sub, lanes, claim),
                 }
             }
-            (Then::Asked { asked }, Wake::Op(answer)) => {
-                self.lane_answers(lane, call, Outcome::Asked { asked, answer: Some(answer) });
+            (Then::Asked { asked }, Wake::Op { answer, in_ms }) => {
+                self.lane_answers(lane, call, Outcome::Asked { asked, answer: Some(answer), in_ms });
             }
             _ => self.lane_answers(lane, call, Outcome::Overloaded),
         }

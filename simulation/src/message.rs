@@ -102,6 +102,8 @@ pub(crate) enum Outcome {
     Asked {
         asked: Request,
         answer: Option<OpAnswer>,
+        /// When there will be room, if the line says so.
+        in_ms: Option<u64>,
     },
     /// JSON of the engine's type.
     Json(String),

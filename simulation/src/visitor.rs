@@ -1,7 +1,7 @@
 //! Visitors: what the page does, and what people do to it. They retry, hang up, come back with the same key, open a second tab,
 //! hide the tab, give up, cheat, or never return.
 
-use ropeline_queue::place::State;
+use ropeline_queue::place::{self, State};
 use ropeline_queue::wire::{OpAnswer, Refusal};
 use ropeline_queue::{Number, Position, Seq, Subject};
 
@@ -230,6 +230,10 @@ impl World {
             Outcome::Asked { answer: None, .. } => {
                 it.number = None;
                 self.next_turn(visitor, tab, Doing::Enter { again: false }, SECOND);
+            }
+            Outcome::Asked { answer: Some(OpAnswer::Called), in_ms: Some(in_ms), .. } if doing == Doing::Claim => {
+                let after = (place::poll_after_turn(*in_ms) * 1_000.0) as Ms;
+                self.next_turn(visitor, tab, Doing::Claim, after);
             }
             Outcome::Asked { answer: Some(answer), .. } => match doing {
                 Doing::Leave => self.place_over(visitor, tab),

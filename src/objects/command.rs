@@ -217,14 +217,19 @@ from_json! {
 #[serde(rename_all = "snake_case")]
 pub enum Asked {
     /// The line's answer.
-    Answer { answer: OpAnswer },
+    Answer {
+        answer: OpAnswer,
+        /// In how many milliseconds there will be room for a called place, where that is soon.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        in_ms: Option<u64>,
+    },
     /// This visitor has another place now, or never had this one.
     Unknown,
 }
 
 from_json! {
     enum Asked {
-        "answer" => Answer { answer },
+        "answer" => Answer { answer, in_ms },
         "unknown" => Unknown,
     }
 }

@@ -114,11 +114,11 @@ impl Inner {
             }
             LaneCommand::Complete { seq } => {
                 let answer = Self::ask(this, Op::Complete { seq }).await?;
-                Ok(json::write(&Asked::Answer { answer }))
+                Ok(json::write(&Asked::Answer { answer, in_ms: None }))
             }
             LaneCommand::Redeem { seq } => {
                 let answer = Self::ask(this, Op::Redeem { seq }).await?;
-                Ok(json::write(&Asked::Answer { answer }))
+                Ok(json::write(&Asked::Answer { answer, in_ms: None }))
             }
             LaneCommand::Find { number } => {
                 this.load()?;
@@ -199,7 +199,7 @@ impl Inner {
                 Ok(Entered::Place { number, new: true, state, commitment })
             }
             Wake::Refused(reason) => Ok(Entered::Refused { reason }),
-            Wake::Op(_) | Wake::Unavailable => Err(Refused::Overloaded),
+            Wake::Op { .. } | Wake::Unavailable => Err(Refused::Overloaded),
         }
     }
 
@@ -240,15 +240,20 @@ impl Inner {
         let op = op(&row);
         if row.left && !matches!(op, Op::Leave { .. }) {
             let answer = Self::given_up(this, number).await?;
-            return Ok(json::write(&Asked::Answer { answer }));
+            return Ok(json::write(&Asked::Answer { answer, in_ms: None }));
         }
-        let answer = Self::ask(this, op).await?;
-        Ok(json::write(&Asked::Answer { answer }))
+        let (answer, in_ms) = Self::ask_when(this, op).await?;
+        Ok(json::write(&Asked::Answer { answer, in_ms }))
     }
 
     async fn ask(this: &Rc<Self>, op: Op) -> Result<OpAnswer, Refused> {
+        Ok(Self::ask_when(this, op).await?.0)
+    }
+
+    /// The line's answer, and for a called place in how many milliseconds there will be room, where that is soon.
+    async fn ask_when(this: &Rc<Self>, op: Op) -> Result<(OpAnswer, Option<u64>), Refused> {
         match Self::wait(this, |lane, waiter| lane.submit(op, waiter)).await? {
-            Wake::Op(answer) => Ok(answer),
+            Wake::Op { answer, in_ms } => Ok((answer, in_ms)),
             _ => Err(Refused::Overloaded),
         }
     }

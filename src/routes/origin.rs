@@ -66,7 +66,7 @@ pub async fn redeem(c: &Context) -> Result<Reply, Problem> {
     };
     let seq = Seq(seq);
     match ask(c, &event, seq, &LaneCommand::Redeem { seq }).await? {
-        Asked::Answer { answer: OpAnswer::Redeemed { first } } => {
+        Asked::Answer { answer: OpAnswer::Redeemed { first }, .. } => {
             Ok(Reply::of(200, json::object(&[("first", &first)])))
         }
         _ => Err(Problem::overloaded()),

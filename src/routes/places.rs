@@ -124,6 +124,11 @@ impl<'a> Answer<'a> {
         self.place.settle(state, self.board, now(), jitter());
     }
 
+    /// There will be room in so many milliseconds.
+    pub fn turn_comes(&mut self, in_ms: u64) {
+        self.place.turn_comes(in_ms);
+    }
+
     fn give(&mut self, pass: Token) {
         self.set_cookie(Purpose::Pass, &pass.text, pass.exp.saturating_sub(now_seconds()));
         self.place.pass = Some(pass.text);

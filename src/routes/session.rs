@@ -22,8 +22,10 @@ pub async fn claim(c: &Context) -> Result<Reply, Problem> {
     let (event, holder) = holder(c).await?;
     let Holder { sub, number, .. } = holder;
     match ask(c, &event, &holder, LaneCommand::Claim { sub, number }).await? {
-        answer @ (OpAnswer::Waiting | OpAnswer::Called) => not_admitted(c, &event, &holder, answer, 202).await,
-        answer => settled(c, &event, &holder, answer).await,
+        (answer @ (OpAnswer::Waiting | OpAnswer::Called), in_ms) => {
+            not_admitted(c, &event, &holder, answer, in_ms, 202).await
+        }
+        (answer, _) => settled(c, &event, &holder, answer).await,
     }
 }
 
@@ -31,8 +33,8 @@ pub async fn claim(c: &Context) -> Result<Reply, Problem> {
 pub async fn renew(c: &Context) -> Result<Reply, Problem> {
     let (event, holder) = holder(c).await?;
     let Holder { sub, number, .. } = holder;
-    match ask(c, &event, &holder, LaneCommand::Renew { sub, number }).await? {
-        OpAnswer::Waiting | OpAnswer::Called => not_admitted(c, &event, &holder, OpAnswer::Waiting, 200).await,
+    match ask(c, &event, &holder, LaneCommand::Renew { sub, number }).await?.0 {
+        OpAnswer::Waiting | OpAnswer::Called => not_admitted(c, &event, &holder, OpAnswer::Waiting, None, 200).await,
         OpAnswer::RenewalDisabled => Err(Problem::new(
             Slug::Forbidden,
             "sessions of this event cannot be renewed; finish before session_expires_at",
@@ -75,10 +77,13 @@ async fn holder(c: &Context) -> Result<(Rc<Event>, Holder), Problem> {
     Ok((event, holder))
 }
 
-async fn ask(c: &Context, event: &Event, holder: &Holder, command: LaneCommand) -> Result<OpAnswer, Problem> {
+/// What the line says, and for a called place in how many milliseconds there will be room, where that is soon.
+type Told = (OpAnswer, Option<u64>);
+
+async fn ask(c: &Context, event: &Event, holder: &Holder, command: LaneCommand) -> Result<Told, Problem> {
     let name = lane_name(event.id.as_str(), holder.sub.lane(event.settings.lanes));
     match read(c.ask(Address::lane(&name), Message::of(&command)).await?)? {
-        Asked::Answer { answer } => Ok(answer),
+        Asked::Answer { answer, in_ms } => Ok((answer, in_ms)),
         Asked::Unknown => Err(place_left()),
     }
 }
@@ -89,6 +94,7 @@ async fn not_admitted(
     event: &Event,
     holder: &Holder,
     answer: OpAnswer,
+    in_ms: Option<u64>,
     status: u16,
 ) -> Result<Reply, Problem> {
     let board = boards::get(&c.env, event).await?;
@@ -101,6 +107,9 @@ async fn not_admitted(
         return Err(not_your_turn());
     }
     place.said(answer, holder.sub).await?;
+    if let Some(in_ms) = in_ms {
+        place.turn_comes(in_ms);
+    }
     place.reply(status)
 }
 

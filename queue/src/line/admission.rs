@@ -81,27 +81,6 @@ impl Line {
         Ok(answers)
     }
 
-    /// Slots free for admission right now, by every limit there is.
-    pub(super) fn room(&self) -> u64 {
-        if !self.moves() {
-            return 0;
-        }
-        let settings = &self.configured.settings;
-        let per_minute = self.per_minute();
-        let unacked = self.head.seq.since(self.relay.acked);
-        (settings.total_active_users.saturating_sub(self.sessions.used()))
-            .min(per_minute.saturating_sub(self.admitted.total()))
-            .min(per_minute.div_ceil(20).saturating_sub(self.admitted.last(1)))
-            .min(self.per_five_seconds().saturating_sub(self.admitted.last(5)))
-            .min(settings.max_unacked.saturating_sub(unacked))
-    }
-
-    /// A fresh minute must not send everybody in its first seconds; and the flatter it is used, the less any five minutes depend on
-    /// where they begin (docs/architecture.md). Half as fast again as on average, so that what is missed can be made up for.
-    pub(super) fn per_five_seconds(&self) -> u64 {
-        self.per_minute().div_ceil(8)
-    }
-
     /// All claims are marked present first and then admitted in ascending position, each only while there is more room than
     /// smaller positions that are present.
     fn admit<S: LineStore>(
@@ -111,6 +90,7 @@ impl Line {
         changes: &mut Changes,
     ) -> Result<(), S::Error> {
         let mut claims = BTreeMap::new();
+        let mut passing = Vec::new();
         if matches!(self.phase(), Phase::SoldOut | Phase::Ended) {
             return Ok(());
         }
@@ -124,6 +104,10 @@ impl Line {
             };
             if !self.ready.contains(position) && sessions.of(number)?.is_some() {
                 continue;
+            }
+            // Two tabs in one exchange are one question.
+            if !claims.contains_key(&position) && !self.ready.is_awaited(position, self.head.clk) {
+                passing.push(position);
             }
             if self.ready.mark(position, self.head.clk) {
                 self.controller.shown(position);
@@ -157,6 +141,9 @@ impl Line {
             self.admitted.add(1);
             sessions.by_number.insert(claimed.number, admission.session);
             changes.push(Change::Admit(admission));
+        }
+        for position in passing {
+            self.ready.pass_over(position);
         }
         Ok(())
     }

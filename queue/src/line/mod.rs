@@ -12,6 +12,7 @@
 //! * `numbering`: numbers for the batches of lanes.
 //! * `order`: positions of numbers.
 //! * `admission`: claims, renewals, leaves, completions.
+//! * `room`: how many may be let in, and when there will be room for more.
 //! * `controller`: how many to call.
 //! * `pace`, `outlook`, `forecast`: what was measured, what follows from it, and what the board says of it.
 //! * `configure`, [`history`]: what operators do and see.
@@ -30,6 +31,7 @@ mod outlook;
 mod pace;
 mod phases;
 mod ready;
+mod room;
 mod sessions;
 mod store;
 mod window;
@@ -161,10 +163,11 @@ impl Line {
             Numbering::Stale | Numbering::Conflict => Vec::new(),
             _ => self.operate(store, m, &mut changes)?,
         };
+        let turns = self.turns(&m.ops, &ops);
         self.call(&mut changes);
         self.foresee();
         self.seal(&mut changes);
-        Ok(Step { answer: ExchangeReply { inc: m.inc, k: m.k, numbering, ops, board: self.view() }, changes })
+        Ok(Step { answer: ExchangeReply { inc: m.inc, k: m.k, numbering, ops, turns, board: self.view() }, changes })
     }
 
     /// The board as it is now; calls whoever can be called.

@@ -1,19 +1,28 @@
 //! Who is present: called places whose holders asked to be let in during the last few seconds.
 //!
+//! Room is kept for those present, so one that asks and falls silent keeps it from others for as long. That happens once: a
+//! place that has fallen silent (a tab in the background asks about once a minute) is let in when there is room as it asks, and
+//! is present again, so that others wait for it, once it has asked twice in a row.
+//!
 //! Soft state: after a crash those present ask again within two seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::types::{Position, UnixMillis};
 
-/// How long after asking a visitor counts as present.
-pub const FRESH_MS: u64 = 5_000;
+/// How long after asking a visitor counts as present: who is called is told to ask again within two seconds.
+pub const FRESH_MS: u64 = 4_000;
+
+/// So many of those who fell silent are remembered; whom it forgets is believed once more.
+const MOST_SILENT: usize = 50_000;
 
 /// Present positions, with the time each last asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ready {
     seen: BTreeMap<Position, UnixMillis>,
     by_time: BTreeSet<(UnixMillis, Position)>,
+    /// Who asked and fell silent, with the last time.
+    silent: BTreeMap<Position, UnixMillis>,
 }
 
 impl Ready {
@@ -25,6 +34,25 @@ impl Ready {
             }
             self.by_time.pop_first();
             self.seen.remove(&position);
+            if self.silent.len() >= MOST_SILENT {
+                self.silent.clear();
+            }
+            self.silent.insert(position, at);
+        }
+    }
+
+    /// Whether others wait for this one, if it asks now and finds no room: not if it has fallen silent since it last asked.
+    pub fn is_awaited(&mut self, position: Position, clk: UnixMillis) -> bool {
+        match self.silent.get_mut(&position) {
+            None => true,
+            Some(at) if at.plus(FRESH_MS) >= clk => {
+                self.silent.remove(&position);
+                true
+            }
+            Some(at) => {
+                *at = clk;
+                false
+            }
         }
     }
 
@@ -40,6 +68,12 @@ impl Ready {
 
     /// Admitted, or given up.
     pub fn remove(&mut self, position: Position) {
+        self.silent.remove(&position);
+        self.pass_over(position);
+    }
+
+    /// Others wait for this one no more.
+    pub fn pass_over(&mut self, position: Position) {
         if let Some(at) = self.seen.remove(&position) {
             self.by_time.remove(&(at, position));
         }
@@ -68,16 +102,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_stops_asking_is_forgotten_after_five_seconds() {
+    fn who_stops_asking_is_forgotten_after_four_seconds() {
         let mut ready = Ready::default();
         assert!(ready.mark(Position(7), UnixMillis(1_000)));
         assert!(ready.mark(Position(3), UnixMillis(2_000)));
         assert!(!ready.mark(Position(7), UnixMillis(3_000)), "known already");
-        ready.advance(UnixMillis(7_000));
+        ready.advance(UnixMillis(6_000));
         assert_eq!(ready.positions().collect::<Vec<_>>(), [Position(3), Position(7)]);
-        ready.advance(UnixMillis(7_001));
+        ready.advance(UnixMillis(6_001));
         assert_eq!(ready.positions().collect::<Vec<_>>(), [Position(7)]);
         ready.remove(Position(7));
         assert_eq!(ready.count(), 0);
+    }
+
+    #[test]
+    fn who_has_fallen_silent_is_awaited_again_once_it_asks_twice_in_a_row() {
+        let mut ready = Ready::default();
+        let mut awaited = |at: u64| {
+            ready.advance(UnixMillis(at));
+            let awaited = ready.is_awaited(Position(7), UnixMillis(at));
+            ready.mark(Position(7), UnixMillis(at));
+            if !awaited {
+                ready.pass_over(Position(7));
+            }
+            awaited
+        };
+        assert_eq!([1_000, 3_000, 7_000].map(&mut awaited), [true; 3], "in time");
+        assert_eq!([68_000, 128_000].map(&mut awaited), [false; 2], "once a minute");
+        assert_eq!([132_000, 134_000].map(&mut awaited), [true; 2], "it is back");
+        ready.remove(Position(7));
+        assert_eq!(ready, Ready::default());
     }
 }

@@ -17,15 +17,15 @@ pub struct Window {
     /// (bucket, count), oldest first; only buckets in which something was counted.
     buckets: VecDeque<(u64, u64)>,
     total: u64,
-    now: u64,
+    clk: UnixMillis,
 }
 
 impl Window {
     /// Moves on to `clk` and forgets what is too old. Never moves back.
     pub fn advance(&mut self, clk: UnixMillis) {
-        self.now = self.now.max(clk.get() / BUCKET_MS);
+        self.clk = self.clk.max(clk);
         while let Some(&(oldest, count)) = self.buckets.front() {
-            if oldest + BUCKETS_BEHIND >= self.now {
+            if oldest + BUCKETS_BEHIND >= self.now() {
                 break;
             }
             self.buckets.pop_front();
@@ -39,10 +39,16 @@ impl Window {
             return;
         }
         self.total += count;
+        let now = self.now();
         match self.buckets.back_mut() {
-            Some((bucket, sum)) if *bucket == self.now => *sum += count,
-            _ => self.buckets.push_back((self.now, count)),
+            Some((bucket, sum)) if *bucket == now => *sum += count,
+            _ => self.buckets.push_back((now, count)),
         }
+    }
+
+    /// The current bucket.
+    const fn now(&self) -> u64 {
+        self.clk.get() / BUCKET_MS
     }
 
     /// The sum over all buckets.
@@ -51,24 +57,33 @@ impl Window {
         self.total
     }
 
-    /// (in how many seconds, how many) leave the window.
+    /// (in how many milliseconds, how many) leave the window, the next first.
     pub fn leaving(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        let seconds = |bucket: u64| ((bucket + BUCKETS_BEHIND + 1 - self.now) * BUCKET_MS).div_ceil(1_000);
-        self.buckets.iter().map(move |(bucket, count)| (seconds(*bucket), *count))
+        self.leave_after(BUCKETS_BEHIND + 1)
+    }
+
+    /// The same of what is counted in the last `seconds`.
+    pub fn leaving_last(&self, seconds: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.leave_after(seconds * 1_000 / BUCKET_MS)
+    }
+
+    fn leave_after(&self, buckets: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let left = move |bucket: u64| ((bucket + buckets) * BUCKET_MS).saturating_sub(self.clk.get());
+        self.buckets.iter().map(move |(bucket, count)| (left(*bucket), *count)).filter(|(in_ms, _)| *in_ms > 0)
     }
 
     /// The sum over the last `seconds`, the current bucket among them.
     #[must_use]
     pub fn last(&self, seconds: u64) -> u64 {
         let buckets = seconds * 1_000 / BUCKET_MS;
-        self.buckets.iter().rev().take_while(|(bucket, _)| bucket + buckets > self.now).map(|(_, count)| count).sum()
+        self.buckets.iter().rev().take_while(|(bucket, _)| bucket + buckets > self.now()).map(|(_, count)| count).sum()
     }
 
     /// What was counted, per minute, measured since the oldest bucket, over 5 seconds at least. `None`: nothing was.
     #[must_use]
     pub fn per_minute(&self) -> Option<u64> {
         let &(oldest, _) = self.buckets.front()?;
-        let milliseconds = ((self.now - oldest + 1) * BUCKET_MS).clamp(5_000, 60_000);
+        let milliseconds = ((self.now() - oldest + 1) * BUCKET_MS).clamp(5_000, 60_000);
         Some((self.total * 60_000).div_ceil(milliseconds))
     }
 }
@@ -104,6 +119,12 @@ mod tests {
         }
         at(&mut window, 20_000);
         assert_eq!((window.last(1), window.last(5), window.last(10)), (4, 4, 6));
+        assert_eq!(window.leaving().collect::<Vec<_>>(), [(50_100, 1), (55_100, 2), (60_000, 4)]);
+        assert_eq!(window.leaving_last(6).collect::<Vec<_>>(), [(1_000, 2), (5_900, 4)]);
+        at(&mut window, 20_999);
+        assert_eq!((window.last(6), window.leaving_last(6).next()), (6, Some((1, 2))), "to the millisecond");
+        at(&mut window, 21_000);
+        assert_eq!(window.last(6), 4);
     }
 
     #[test]

@@ -280,10 +280,10 @@ impl World {
                 self.checks.durable.place(*number);
                 self.answer_leaves(*number, *state);
             }
-            Outcome::Asked { asked: Request::Complete { seq }, answer: Some(_) } => {
+            Outcome::Asked { asked: Request::Complete { seq }, answer: Some(_), .. } => {
                 self.checks.durable.completed(*seq, &self.line.disk.rows);
             }
-            Outcome::Asked { asked: Request::Redeem { seq }, answer: Some(answer) } => {
+            Outcome::Asked { asked: Request::Redeem { seq }, answer: Some(answer), .. } => {
                 let first = *answer == OpAnswer::Redeemed { first: true };
                 let verdict = self.checks.session.redeemed(*seq, first);
                 self.checks.judge(Promise::Session, verdict);
@@ -291,7 +291,7 @@ impl World {
                     self.checks.durable.redeemed(*seq);
                 }
             }
-            Outcome::Asked { asked, answer: Some(answer) } => {
+            Outcome::Asked { asked, answer: Some(answer), .. } => {
                 let (Request::Claim { sub, number } | Request::Renew { sub, number } | Request::Leave { sub, number }) =
                     asked
                 else {

@@ -10,9 +10,8 @@ const BOUND_MS: Ms = 80 * MINUTE;
 const LEAST_PERCENT_OF_SLOTS: u64 = 95;
 /// Of the minute's limit as it counts itself (admissions in the last 60 seconds), on average over five minutes.
 const LEAST_PERCENT_OF_MINUTES: u64 = 95;
-/// The same by plain sums of admissions: less, since what is free in a minute waits until the smallest who is present asks, and
-/// five minutes may begin and end at the wrong moment.
-const LEAST_PERCENT_BY_SUMS: u64 = 90;
+/// The same by plain sums of admissions.
+const LEAST_PERCENT_BY_SUMS: u64 = 95;
 
 /// How the limits stood in one second.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,5 @@
 //! Whose turn it is: a free slot goes to the smallest called position that is present, also after a restart. Whoever is let in
-//! leaves room for all those before it who asked a moment ago.
+//! leaves room for all those before it who asked a moment ago; of those who fell silent, for who has asked twice in a row since.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,30 @@ use super::Verdict;
 /// Somebody who asked this long ago is present for sure: the page asks more often, and a line that has just started admits nobody
 /// for longer than that.
 const PRESENT_MS: u64 = 1_900;
+/// Who did not ask for longer than this has fallen silent.
+const SILENT_MS: u64 = 4_000;
 
-/// Called positions that asked and were told to ask again, with when that was.
+/// A called position that asked and was told to ask again.
+#[derive(Debug)]
+struct Asked {
+    at: u64,
+    /// For the first time, or not long after the last time.
+    awaited: bool,
+}
+
+/// Who asked.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    asked: BTreeMap<Position, u64>,
+    asked: BTreeMap<Position, Asked>,
 }
 
 impl Turn {
     pub(super) fn asked(&mut self, position: Position, clk: u64) {
-        self.asked.insert(position, clk);
+        let awaited = match self.asked.get(&position) {
+            Some(before) if before.at == clk => before.awaited,
+            before => before.is_none_or(|before| before.at + SILENT_MS >= clk),
+        };
+        self.asked.insert(position, Asked { at: clk, awaited });
     }
 
     pub(super) fn forget(&mut self) {
@@ -52,7 +66,8 @@ impl Turn {
             }
         }
         let Some(last) = last else { return Ok(()) };
-        let present = self.asked.range(..last).filter(|(_, at)| **at + PRESENT_MS >= clk).count() as u64;
+        let present = |asked: &Asked| asked.awaited && asked.at + PRESENT_MS >= clk;
+        let present = self.asked.range(..last).filter(|(_, asked)| present(asked)).count() as u64;
         if present > left {
             return Err(format!("position {last} is let in, {present} before it are present, and {left} may follow"));
         }

@@ -1,7 +1,7 @@
 //! Rebuilds limits and order from the trace, by the rules of the protocol and without the product's code.
 //!
 //! At every admission: `live sessions < total_active_users`; admissions in 601 tenths of a second `< new_users_per_minute` (R), in the
-//! last second `< ceil(R / 20)`, in the last five `< ceil(R / 8)`; and there was more room than present smaller positions.
+//! last second `< ceil(R / 20)`, in the last five `< ceil(R / 8)`, in the last twenty `< ceil(9 R / 25)`; and there was more room than present smaller positions.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::trace::Trace;
 /// Verifiers may take a pass this long after its end.
 const LEEWAY_MS: u64 = 30_000;
 /// Who has not asked for this long is not present.
-const FRESH_MS: u64 = 5_000;
+const FRESH_MS: u64 = 4_000;
 
 /// The limits of an event that do not change while it is traced.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +46,10 @@ struct State {
     seq_of: BTreeMap<u64, u64>,
     /// When admissions were, in tenths of a second.
     tenths: Vec<u64>,
-    /// number → when it asked last.
+    /// number → when it asked last, for those whom others wait for.
     ready: BTreeMap<u64, u64>,
+    /// number → when it asked last.
+    asked: BTreeMap<u64, u64>,
     admitted: Vec<Admitted>,
 }
 
@@ -84,7 +86,11 @@ pub fn check(trace: &Trace, limits: &Limits) -> Vec<Admitted> {
         for answered in &exchange.ops {
             let Some(number) = answered.claim() else { continue };
             if answered.answer == "called" {
-                state.ready.insert(number, clk);
+                let before = state.asked.insert(number, clk);
+                // Who fell silent is waited for again once it has asked twice in a row.
+                if before.is_none_or(|before| before + FRESH_MS >= clk) {
+                    state.ready.insert(number, clk);
+                }
             }
             let Some((seq, expires)) = answered.admitted() else { continue };
             match state.seq_of.get(&number) {
@@ -123,6 +129,7 @@ impl State {
             ("minute", 601, per_minute),
             ("second", 10, per_minute.div_ceil(20)),
             ("five seconds", 50, per_minute.div_ceil(8)),
+            ("twenty seconds", 200, (per_minute * 9).div_ceil(25)),
         ];
         assert!(used < limits.total_active_users, "seq {seq}: {used} live sessions before it");
         let mut room = limits.total_active_users - used;

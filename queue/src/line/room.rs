@@ -1,0 +1,114 @@
+//! How much room there is, by every limit, and when there will be more.
+//!
+//! Invariant: nobody is admitted beyond [`Line::room`]. When there will be more is a hint: told to those present whose turn is
+//! near, so that what becomes free does not wait until the smallest of them happens to ask.
+
+use std::collections::BTreeMap;
+
+use super::Line;
+use crate::types::Position;
+use crate::wire::{Op, OpAnswer, Turn};
+
+/// As far ahead anybody is told; all others ask within this time anyway.
+const SOON_MS: u64 = 2_000;
+/// So many of those present are told at most. Where more are let in within [`SOON_MS`], somebody asks at any time.
+const MOST_TOLD: usize = 200;
+
+/// One limit, how much of it is used, and by what that becomes free.
+struct Limit {
+    most: u64,
+    used: u64,
+    frees: Frees,
+}
+
+#[derive(Clone, Copy)]
+enum Frees {
+    Sessions,
+    Minute,
+    Seconds(u64),
+    /// By a relay: nobody knows when.
+    Acks,
+}
+
+impl Line {
+    /// Slots free for admission right now, by every limit there is.
+    pub(super) fn room(&self) -> u64 {
+        if !self.moves() {
+            return 0;
+        }
+        let room = |limit: Limit| limit.most.saturating_sub(limit.used);
+        self.limits().into_iter().map(room).min().unwrap_or(0)
+    }
+
+    fn limits(&self) -> [Limit; 6] {
+        let settings = &self.configured.settings;
+        let per_minute = self.per_minute();
+        let unacked = self.head.seq.since(self.relay.acked);
+        [
+            Limit { most: settings.total_active_users, used: self.sessions.used(), frees: Frees::Sessions },
+            Limit { most: per_minute, used: self.admitted.total(), frees: Frees::Minute },
+            Limit { most: per_minute.div_ceil(20), used: self.admitted.last(1), frees: Frees::Seconds(1) },
+            Limit { most: per_minute.div_ceil(8), used: self.admitted.last(5), frees: Frees::Seconds(5) },
+            Limit { most: self.per_twenty_seconds(), used: self.admitted.last(20), frees: Frees::Seconds(20) },
+            Limit { most: settings.max_unacked, used: unacked, frees: Frees::Acks },
+        ]
+    }
+
+    /// A fresh minute must not send everybody in its first seconds, and a minute that is used flatly loses the least when nobody asks
+    /// for a moment (docs/architecture.md): a twelfth more than on average, while within five seconds half as much again may make
+    /// up for what was missed.
+    pub(super) fn per_twenty_seconds(&self) -> u64 {
+        (self.per_minute() * 9).div_ceil(25)
+    }
+
+    /// For those of the claims that are called and present: when there will be room for them, where that is soon.
+    pub(super) fn turns(&self, ops: &[Op], answers: &[OpAnswer]) -> Vec<Turn> {
+        if !self.moves() {
+            return Vec::new();
+        }
+        let mut asked: BTreeMap<Position, u64> = BTreeMap::new();
+        for (op, (asks, answer)) in (0..).zip(ops.iter().zip(answers)) {
+            if let (Op::Claim { number, .. }, OpAnswer::Called) = (asks, answer)
+                && let Some(position) = self.order.position(*number)
+            {
+                asked.insert(position, op);
+            }
+        }
+        if asked.is_empty() {
+            return Vec::new();
+        }
+        let held = self.hold_until.since(self.head.clk);
+        let waits = self.waits().into_iter().map(|in_ms| in_ms.max(held)).take_while(|in_ms| *in_ms <= SOON_MS);
+        let turn = |(position, in_ms)| asked.get(&position).map(|op| Turn { op: *op, in_ms });
+        self.ready.positions().zip(waits).filter_map(turn).collect()
+    }
+
+    /// In how many milliseconds there will be room for the first, the second … of those present.
+    fn waits(&self) -> Vec<u64> {
+        let mut waits = vec![0; MOST_TOLD];
+        for limit in self.limits() {
+            let room = usize::try_from(limit.most.saturating_sub(limit.used)).unwrap_or(MOST_TOLD);
+            // What is used beyond a limit that was lowered makes no room when it becomes free.
+            let mut beyond = limit.used.saturating_sub(limit.most);
+            let mut next = room.min(MOST_TOLD);
+            let mut free = |in_ms: u64, count: u64| {
+                let counts = count.saturating_sub(beyond);
+                beyond = beyond.saturating_sub(count);
+                for wait in waits.iter_mut().skip(next).take(usize::try_from(counts).unwrap_or(MOST_TOLD)) {
+                    *wait = in_ms.max(*wait);
+                    next += 1;
+                }
+                in_ms <= SOON_MS && next < MOST_TOLD
+            };
+            let now = self.head.clk;
+            let _ = match limit.frees {
+                Frees::Sessions => self.sessions.releases().all(|(at, count)| free(at.since(now), count)),
+                Frees::Minute => self.admitted.leaving().all(|(in_ms, count)| free(in_ms, count)),
+                Frees::Seconds(seconds) => self.admitted.leaving_last(seconds).all(|(in_ms, count)| free(in_ms, count)),
+                Frees::Acks => true,
+            };
+            waits.truncate(next);
+        }
+        waits
+    }
+}
