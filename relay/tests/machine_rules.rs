@@ -28,7 +28,8 @@ fn preflight_pins_topic_partition_and_offset_with_the_first_drain() {
     // Said once.
     let effect = s.drained(1..=2, 2);
     assert_eq!(seqs_of(&effect), [1, 2]);
-    assert_eq!(s.produced(40, 2), drain(2, Some((2, 42))));
+    let effect = s.produced(40, 2);
+    assert_eq!(s.wake(effect), drain(2, Some((2, 42))));
 }
 
 #[test]
@@ -48,7 +49,10 @@ fn a_clean_run_drains_produces_and_acks_with_the_next_drain() {
     assert_eq!(s.ready(10, 50), drain(10, None));
     let effect = s.drained(11..=13, 13);
     assert_eq!(seqs_of(&effect), [11, 12, 13]);
-    assert_eq!(s.produced(50, 3), drain(13, Some((13, 53))));
+    // All that there was: what is admitted in the next moment goes in one batch.
+    let effect = s.produced(50, 3);
+    assert_eq!(effect, Effect::Wait { until: Mono(s.now + 200) });
+    assert_eq!(s.wake(effect), drain(13, Some((13, 53))));
     // Nothing new, still listed: poll.
     let effect = s.nothing_new(13);
     assert_eq!(effect, Effect::Wait { until: Mono(s.now + 200) });
@@ -147,23 +151,38 @@ fn a_batch_further_on_than_expected_is_confirmed_in_the_log_before_it_is_acked()
     s.drained(11..=12, 12);
     // The broker throttled: the batch is there twice, at 50 and at 52.
     let effect = s.produced(52, 2);
-    assert!(matches!(effect, Effect::Connect { .. }), "{effect:?}");
-    s.connected();
-    let effect = s.step(read(&[(49, Some(10))], 54));
-    assert_eq!(effect, fetch(53, 4 * 1024), "its last record");
-    assert_eq!(s.step(read(&[(53, Some(12))], 54)), drain(12, Some((12, 54))));
+    assert_eq!(effect, fetch(53, 4 * 1024), "its last record, by the client that said so");
+    let effect = s.step(read(&[(53, Some(12))], 54));
+    assert_eq!(s.wake(effect), drain(12, Some((12, 54))));
+}
+
+#[test]
+fn what_the_line_is_known_to_have_is_drained_without_a_wait() {
+    let mut s = Script::new();
+    s.ready(10, 50);
+    s.drained(11..=12, 20);
+    assert_eq!(s.produced(50, 2), drain(12, Some((12, 52))));
+    s.drained(13..=14, 20);
+    // Also when others have written in between.
+    assert_eq!(s.produced(55, 2), fetch(56, 4 * 1024));
+    assert_eq!(s.step(read(&[(56, Some(14))], 57)), drain(14, Some((14, 57))));
 }
 
 #[test]
 fn a_shifted_batch_that_is_not_where_the_broker_said_is_looked_for() {
-    let mut s = Script::new();
-    s.ready(10, 50);
-    s.drained(11..=12, 12);
-    s.produced(60, 2);
-    s.connected();
-    s.step(read(&[(49, Some(10))], 70));
-    let effect = s.step(read(&[(61, None)], 70));
-    assert_eq!(effect, fetch(50, 1024 * 1024));
+    for what_the_first_client_sees in [&[(61, None)][..], &[]] {
+        let mut s = Script::new();
+        s.ready(10, 50);
+        s.drained(11..=12, 12);
+        assert_eq!(s.produced(60, 2), fetch(61, 4 * 1024));
+        let high_watermark = if what_the_first_client_sees.is_empty() { 55 } else { 70 };
+        let effect = s.step(read(what_the_first_client_sees, high_watermark));
+        assert!(matches!(effect, Effect::Connect { .. }), "a new client: {effect:?}");
+        s.connected();
+        assert_eq!(s.step(read(&[(49, Some(10))], 70)), fetch(61, 4 * 1024));
+        let effect = s.step(read(&[(61, None)], 70));
+        assert_eq!(effect, fetch(50, 1024 * 1024), "a scan");
+    }
 }
 
 #[test]
@@ -346,7 +365,8 @@ fn a_lost_answer_of_the_worker_is_asked_for_again_with_the_same_ack() {
     let mut s = Script::new();
     s.ready(10, 50);
     s.drained(11..=12, 12);
-    assert_eq!(s.produced(50, 2), drain(12, Some((12, 52))));
+    let effect = s.produced(50, 2);
+    assert_eq!(s.wake(effect), drain(12, Some((12, 52))));
     let mut waits = Vec::new();
     for _ in 0..5 {
         let effect =
@@ -436,10 +456,8 @@ fn a_stop_waits_until_a_shifted_batch_is_confirmed() {
     s.drained(11..=12, 12);
     s.stopping = true;
     let effect = s.produced(70, 2);
-    assert!(matches!(effect, Effect::Connect { .. }), "{effect:?}");
+    assert_eq!(effect, fetch(71, 4 * 1024));
     assert!(!s.machine.may_interrupt());
-    s.connected();
-    s.step(read(&[(49, Some(10))], 72));
     let effect = s.step(read(&[(71, Some(12))], 72));
     assert!(matches!(effect, Effect::Ack { .. }), "{effect:?}");
 }

@@ -282,7 +282,7 @@ async fn a_broker_that_never_answers_costs_its_time_limit_and_repeats_nothing() 
     world.until("all acked", 30, World::all_acked).await;
     assert!(world.now() >= 10_000, "the limit of one call");
     assert_eq!(world.seqs("demo"), all(700));
-    assert!(world.with(|state| state.clients) >= 4, "a new client after each fault");
+    assert_eq!(world.with(|state| state.clients), 3, "a new client after each fault, and none for a batch further on");
     assert_eq!(relay.stop().await, Stopped::Cleanly);
 }
 

@@ -5,7 +5,7 @@
 //! of the server's process, which other programs disturb less than rates.
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::tools::{self, Tools};
@@ -19,6 +19,7 @@ mod cost;
 mod fixture;
 mod histogram;
 pub mod load;
+mod relay;
 mod station;
 mod table;
 
@@ -51,9 +52,19 @@ enum Part {
     Start,
 }
 
+/// What is measured instead of the Worker.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The relay, with a real broker: beside raw rskafka, from full logs, the way of one admission, memory, fairness
+    Relay(relay::Options),
+}
+
 /// Options of `cargo xtask bench`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Options {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Only these parts
     #[arg(long, value_delimiter = ',', value_name = "PART")]
     only: Vec<Part>,
@@ -77,6 +88,9 @@ pub struct Options {
 /// When something cannot be started or a request failed; with `--strict`, when a goal is missed.
 pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     process::stop_children_on_signals()?;
+    if let Some(What::Relay(options)) = &options.what {
+        return relay::run(ui, options);
+    }
     tools::check_prerequisites(ui, false)?;
     raise_descriptors()?;
     let tools = Tools::ensure(ui)?;

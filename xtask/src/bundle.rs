@@ -63,6 +63,8 @@ pub struct Programs {
     pub relay: PathBuf,
     /// `ropeline-shop`.
     pub shop: PathBuf,
+    /// `ropeline-consumer`, the worked consumer in Rust.
+    pub consumer: PathBuf,
 }
 
 impl Programs {
@@ -70,19 +72,30 @@ impl Programs {
     #[must_use]
     pub fn built() -> Self {
         let dir = paths::target().join("debug");
-        Self { relay: dir.join("ropeline-relay"), shop: dir.join("ropeline-shop") }
+        Self {
+            relay: dir.join("ropeline-relay"),
+            shop: dir.join("ropeline-shop"),
+            consumer: dir.join("ropeline-consumer"),
+        }
     }
 }
 
-/// Builds the relay and the shop.
+/// Builds the relay, the shop and the consumer.
 ///
 /// # Errors
 /// When cargo fails; its output has been shown.
 pub fn programs(ui: &Ui) -> Result<Programs> {
-    ui.step("build: the relay and the shop");
+    ui.step("build: the relay, the shop and the consumer");
     process::run(
         "cargo build",
-        tools::cargo().args(["build", "--quiet", "--bins"]).args(["-p", "ropeline-relay", "-p", "ropeline-shop"]),
+        tools::cargo().args(["build", "--quiet", "--bins"]).args([
+            "-p",
+            "ropeline-relay",
+            "-p",
+            "ropeline-shop",
+            "-p",
+            "ropeline-consumer",
+        ]),
     )?;
     Ok(Programs::built())
 }

@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::process::{self, Output, Process};
+use crate::tools::consumers::Consumers;
 use crate::tools::{self, Tools, WASM};
 use crate::ui::{Ui, seconds};
 use crate::{bundle, paths};
@@ -189,6 +190,7 @@ fn e2e(ui: &Ui) -> Result<Count> {
     tools::check_prerequisites(ui, true)?;
     let tools = Tools::ensure(ui)?;
     tools::ensure_kafka(ui)?;
+    Consumers::ensure(ui)?;
     bundle::worker(ui, &tools)?;
     bundle::programs(ui)?;
     // Each test has a Worker of its own; more at once than cores only adds noise.

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::ui::Ui;
 use crate::{paths, process};
 
+pub mod consumers;
 mod npm;
 
 /// `worker-build` and the crate `worker` are of one version.

@@ -12,7 +12,8 @@
 //!
 //! The way: take the lease → connect (a new client; the topic must be there) → open the partition → anchor (is the acked
 //! record still where it was?) → scan, when something was under way → drain → produce → drain with the ack → …
-//! Any outcome but a clean Ok leads back to connect, see `recover.rs`. Test events may go nowhere, see `discard.rs`.
+//! Any outcome but an Ok leads back to connect; after an Ok at another place than expected the batch is looked for, see
+//! `recover.rs`. Test events may go nowhere, see `discard.rs`.
 
 mod backoff;
 mod discard;
@@ -156,6 +157,8 @@ pub struct Machine {
     known: Mark,
     floor: Offset,
     placed: Option<Placed>,
+    /// The anchor has held since `placed` was appended.
+    anchored: bool,
     waiting_since: Option<Mono>,
     seems_lost: u32,
     configured_topic: Option<String>,
@@ -189,6 +192,7 @@ impl Machine {
             known: Mark { seq: Seq(0), next_offset: Offset(0) },
             floor: Offset(0),
             placed: None,
+            anchored: false,
             waiting_since: None,
             seems_lost: 0,
             configured_topic: None,

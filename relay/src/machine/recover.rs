@@ -43,12 +43,8 @@ pub(super) struct Scan {
 impl Machine {
     /// After anything but a clean Ok: a new client, and look.
     pub(super) fn recover(&mut self, around: Around, cause: Cause, batch: Option<(Seq, Seq)>) -> Effect {
-        let shifted = matches!(cause, Cause::Shifted { .. });
         let text = cause.to_string();
         self.notes.push(Note::Recovering { cause, batch });
-        if shifted {
-            return self.go(around, Goal::Connect);
-        }
         let ms = self.broker_backoff.failed();
         if self.broker_backoff.failures() > self.rules.max_failures {
             return self.leave(Outcome::GaveUp { cause: text });
@@ -205,6 +201,7 @@ impl Machine {
 
     fn anchor_holds(&mut self, around: Around) -> Effect {
         self.seems_lost = 0;
+        self.anchored = true;
         if let Some(placed) = self.placed {
             self.waiting_since = Some(around.now);
             return self.go(around, Goal::Confirm(placed));
@@ -212,7 +209,16 @@ impl Machine {
         self.start_scan(around)
     }
 
-    /// The broker said Ok for a batch further on: its last record must be there.
+    /// The broker said Ok for a batch further on: the common case where events share a partition. The client that was told so looks
+    /// first; only when it does not find the batch there is it replaced.
+    pub(super) fn look_for(&mut self, around: Around, placed: Placed) -> Effect {
+        self.anchored = false;
+        self.placed = Some(placed);
+        self.waiting_since = Some(around.now);
+        self.go(around, Goal::Confirm(placed))
+    }
+
+    /// Its last record must be there.
     pub(super) fn confirm(&mut self, placed: Placed) -> Effect {
         self.state = State::Confirming(placed);
         Effect::Fetch { offset: placed.base.plus(placed.count - 1), max_bytes: ONE_RECORD_BYTES }
@@ -227,7 +233,7 @@ impl Machine {
         let at = placed.base.plus(placed.count - 1);
         let fetched = match answer {
             Ok(fetched) => fetched,
-            Err(BrokerFailure::OutOfRange) => {
+            Err(BrokerFailure::OutOfRange) if self.anchored => {
                 self.state = State::Measuring;
                 return Effect::Bounds;
             }
@@ -237,12 +243,13 @@ impl Machine {
         match fetched.records.first() {
             Some(read) if read.offset == at && read.seq == Some(placed.last) => {
                 self.in_log(placed);
-                self.go(around, Goal::Drain)
+                self.go_on(around)
             }
             None if fetched.high_watermark > at && around.now.since(since) < self.rules.scan_ms => {
                 self.not_visible(at, fetched.high_watermark);
                 self.wait(around, NOT_VISIBLE_MS, Goal::Confirm(placed))
             }
+            _ if !self.anchored => self.go(around, Goal::Connect),
             _ => self.start_scan(around),
         }
     }

@@ -164,12 +164,21 @@ impl Machine {
             return self.recover(around, Cause::Misaligned { expected }, batch);
         }
         if base > expected {
-            self.placed = Some(Placed { base, ..placed });
-            let found = base;
-            return self.recover(around, Cause::Shifted { expected, found }, batch);
+            let cause = Cause::Shifted { expected, found: base };
+            self.notes.push(Note::Recovering { cause, batch });
+            return self.look_for(around, Placed { base, ..placed });
         }
         self.in_log(Placed { base, ..placed });
-        self.go(around, Goal::Drain)
+        self.go_on(around)
+    }
+
+    /// The next drain: at once where the line is known to have more, else a moment later, so that what is admitted meanwhile goes in
+    /// one batch. The ack waits with it.
+    pub(super) fn go_on(&mut self, around: Around) -> Effect {
+        if self.known.seq < self.head {
+            return self.go(around, Goal::Drain);
+        }
+        self.wait(around, self.rules.idle_ms, Goal::Drain)
     }
 
     /// The batch is in the log for certain.

@@ -59,6 +59,9 @@ pub struct Load {
     /// The event that visitors enter
     #[arg(long, default_value = "enter")]
     pub event: String,
+    /// Instead: so many events, `{event}-0` and on, each with its share of the connections
+    #[arg(long, default_value_t = 0)]
+    pub events: usize,
     /// Keep-alive connections
     #[arg(long, default_value_t = 64)]
     pub connections: usize,
@@ -84,7 +87,7 @@ impl Load {
     #[must_use]
     pub fn new(kind: Kind, server: String, pid: u32) -> Self {
         let event = kind.name().to_owned();
-        Self { kind, server, event, connections: 64, seconds: 4, at_once: 0, count: 0, per_second: 0, pid }
+        Self { kind, server, event, events: 0, connections: 64, seconds: 4, at_once: 0, count: 0, per_second: 0, pid }
     }
 
     pub(super) fn arguments(&self) -> Vec<String> {
@@ -92,6 +95,7 @@ impl Load {
             format!("--kind={}", self.kind.name()),
             format!("--server={}", self.server),
             format!("--event={}", self.event),
+            format!("--events={}", self.events),
             format!("--connections={}", self.connections),
             format!("--seconds={}", self.seconds),
             format!("--at-once={}", self.at_once),
@@ -145,8 +149,12 @@ async fn generate(load: &Load) -> Result<serde_json::Value> {
     let count = if load.at_once > 0 { load.at_once } else { load.connections };
     // Nothing of this is measured: visitors enter who will poll or claim.
     let mut preparing = JoinSet::new();
-    for _ in 0..count {
-        let mut client = Client::new(load.clone())?;
+    for index in 0..count {
+        let mut load = load.clone();
+        if let Some(event) = index.checked_rem(load.events) {
+            load.event = format!("{}-{event}", load.event);
+        }
+        let mut client = Client::new(load)?;
         preparing.spawn(async move { client.prepare().await.map(|()| client) });
     }
     let mut clients = Vec::new();
@@ -180,7 +188,7 @@ async fn generate(load: &Load) -> Result<serde_json::Value> {
 
 /// CPU time that a process and its threads have used, user and system, seconds; 0 for no process (proc(5), `stat`).
 #[allow(clippy::cast_precision_loss)]
-fn cpu_seconds(pid: u32) -> Result<f64> {
+pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
     if pid == 0 {
         return Ok(0.0);
     }
