@@ -125,6 +125,7 @@ struct LeaseAnswer {
     #[serde(default)]
     test: bool,
     oldest_unacked_at: Option<String>,
+    replay_from: Option<Seq>,
 }
 
 pub(super) fn lease(body: &[u8]) -> Result<Lease, WorkerFailure> {
@@ -158,6 +159,7 @@ pub(super) fn lease(body: &[u8]) -> Result<Lease, WorkerFailure> {
         pin,
         configured_topic: answer.configured_topic.filter(|topic| !topic.is_empty()),
         test: answer.test,
+        replay_from: answer.replay_from,
     })
 }
 
