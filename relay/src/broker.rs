@@ -6,10 +6,12 @@
 //! further. Time limits are the caller's: `rskafka` has none.
 
 use std::future::Future;
+use std::time::Duration;
 
 use rskafka::client::Client;
 use rskafka::client::error::{Error as KafkaError, ProtocolError};
 use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
+use tokio::time::timeout;
 
 use crate::config::{Compression, KafkaAccess};
 use crate::connect;
@@ -62,6 +64,15 @@ pub trait Log: Send + Sync + 'static {
         epoch: Epoch,
         batch: &[Entry],
     ) -> impl Future<Output = Result<Vec<Offset>, BrokerFailure>> + Send;
+}
+
+/// The outcome of `call`, or that it took longer than `limit`.
+pub(crate) async fn limited<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, BrokerFailure>>,
+) -> Result<T, BrokerFailure> {
+    let late = || BrokerFailure::Unknown { cause: format!("no answer within {limit:?}") };
+    timeout(limit, call).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// An Apache Kafka cluster.

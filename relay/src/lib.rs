@@ -5,7 +5,7 @@
 //! The two seams are [`worker::WorkerApi`] (the Worker's relay routes, over HTTP) and [`broker::Broker`] (Kafka, with
 //! rskafka); tests put fakes there. [`connect`] finds the cluster. [`entry`] and [`record`] are the formats on both sides,
 //! [`murmur2`] the partitioner, [`config`] the settings, [`telemetry`] the log, [`health`] what probes, Prometheus and
-//! ([`systemd`]) the service manager are told.
+//! ([`systemd`]) the service manager are told, [`operator`] what operators do.
 //!
 //! The one rule from which order follows: *a batch is sent only when everything before it is known to be in the log*.
 
@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod health;
 pub mod machine;
 pub mod murmur2;
+pub mod operator;
 pub mod record;
 pub mod systemd;
 pub mod task;

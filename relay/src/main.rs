@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{File, check, run};
+use commands::{File, check, replay, run, status};
 
 const AFTER_HELP: &str = "\
 The relay asks the Worker once a second which events have admissions that are not in Kafka yet, takes a lease on each,
@@ -40,11 +40,19 @@ enum Command {
     Run(File),
     /// Reads and checks the settings, connects to nothing, and exits with 0 or 2
     Check(File),
+    /// Shows how far each event is, and whether its log is where it was
+    #[command(after_help = status::AFTER_HELP)]
+    Status(status::Status),
+    /// Lets an event whose log was lost begin anew at a seq
+    #[command(after_help = replay::AFTER_HELP)]
+    Replay(replay::Replay),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(file) => run::run(&file),
         Command::Check(file) => check::check(&file),
+        Command::Status(args) => status::status(&args),
+        Command::Replay(args) => replay::replay(&args),
     }
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-use crate::broker::{Broker, BrokerClient, Log};
+use crate::broker::{Broker, BrokerClient, Log, limited};
 use crate::health::{EventHealth, Health};
 use crate::machine::{Around, BrokerFailure, Effect, Input, Machine, Note, Outcome, Rules};
 use crate::telemetry;
@@ -179,10 +179,7 @@ impl<W: WorkerApi, B: Broker> EventTask<W, B> {
     }
 
     async fn limited<T>(&self, call: impl Future<Output = Result<T, BrokerFailure>>) -> Result<T, BrokerFailure> {
-        let limit = self.shared.kafka_timeout;
-        let answer = timeout(limit, call).await;
-        let answer =
-            answer.unwrap_or_else(|_| Err(BrokerFailure::Unknown { cause: format!("no answer within {limit:?}") }));
+        let answer = limited(self.shared.kafka_timeout, call).await;
         self.shared.health.broker(answer.as_ref().map(drop));
         answer
     }

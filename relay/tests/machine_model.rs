@@ -6,8 +6,10 @@
 
 mod support;
 
-use ropeline_relay::machine::{Around, BrokerFailure, Effect, Input, Machine, Outcome, Rules, WorkerFailure};
-use ropeline_relay::types::{Mono, Offset};
+use ropeline_relay::machine::{
+    Around, BrokerFailure, Effect, Input, Machine, Outcome, Rules, StopCause, WorkerFailure,
+};
+use ropeline_relay::types::{Epoch, Mono, Offset};
 use support::{Line, Partition, event, first_copies};
 
 /// splitmix64
@@ -78,6 +80,13 @@ struct World {
     scan_records: u64,
     /// Until then the topic is not there.
     topic_from: u64,
+    /// How often, in percent of turns, the log is lost: cut short or made anew. An operator then lets the event go on.
+    losses: u64,
+    /// It was, and nobody has helped yet.
+    lost: bool,
+    replays: usize,
+    /// The first seq in the log.
+    begins: u64,
 }
 
 fn lost() -> BrokerFailure {
@@ -101,6 +110,10 @@ impl World {
             repeats_allowed,
             scan_records: if repeats_allowed { 30 } else { 1_000_000 },
             topic_from: 0,
+            losses: 0,
+            lost: false,
+            replays: 0,
+            begins: 1,
         };
         let before = usize::try_from(world.random.below(5)).unwrap();
         world.log.foreign(before);
@@ -145,6 +158,8 @@ impl World {
                 let most = 1 + usize::try_from(self.random.below(10)).unwrap();
                 Input::Fetched(self.log.fetch(&demo, *offset, most))
             }
+            // Only where the log can be lost: a log that stays is safe from the latest of zombies, too.
+            Effect::Produce { not_after, .. } if self.losses > 0 && self.now >= not_after.0 => Self::failed(effect),
             Effect::Produce { batch, .. } => {
                 let mut offsets = self.log.append(&demo, batch);
                 if self.random.chance(weather.twice) {
@@ -225,7 +240,58 @@ impl World {
         }
     }
 
+    /// The log is cut short, or its topic deleted and made anew. What was on its way to it is gone with it.
+    fn lose(&mut self) {
+        if self.line.pin.is_none() {
+            return;
+        }
+        if self.random.chance(50) {
+            let cut = self.random.below(u64::try_from(self.log.end()).unwrap() + 1);
+            self.log.records.truncate(usize::try_from(cut).unwrap());
+            self.log.earliest = self.log.earliest.min(self.log.end());
+        } else {
+            self.log = Partition::default();
+            let before = usize::try_from(self.random.below(3)).unwrap();
+            self.log.foreign(before);
+        }
+        self.log.hidden_from = None;
+        self.lost = true;
+    }
+
+    /// What `ropeline-relay replay` does, once nobody has the lease: where the log is out of order the operator takes a new one.
+    fn operate(&mut self) {
+        let seqs = first_copies(&self.log.seqs(&event("demo")));
+        let in_order = seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        let (log, first, last) = match (seqs.first(), seqs.last()) {
+            (Some(first), Some(last)) if in_order && *first <= self.line.acked + 1 => {
+                (self.log.clone(), *first, (*last).min(self.line.acked) + 1)
+            }
+            _ => (Partition::default(), 1, self.line.acked + 1),
+        };
+        let from = first + self.random.below(last - first + 1);
+        if self.line.replay(self.now, from, &log) {
+            self.begins = if log.seqs(&event("demo")).is_empty() { from } else { first };
+            self.log = log;
+            self.lost = false;
+            self.replays += 1;
+            // The connections of relays that were cut off are closed by now; what they ask of the line may still come.
+            self.late.retain(|(_, effect)| !matches!(effect, Effect::Produce { .. }));
+        }
+    }
+
+    /// Whether a relay of this epoch may have found that the log was lost.
+    fn may_stop(&self, epoch: Option<Epoch>, cause: &StopCause) -> bool {
+        let before = self.lost || epoch.is_some_and(|epoch| epoch.0 < self.line.replay_epoch);
+        before && matches!(cause, StopCause::LogLost { .. } | StopCause::OtherRecord { .. })
+    }
+
     fn turn(&mut self, weather: Weather) {
+        if weather.trouble > 0 && self.random.chance(self.losses) {
+            self.lose();
+        }
+        if self.lost && self.random.chance(20) {
+            self.operate();
+        }
         self.now += 1 + self.random.below(weather.slowest_ms);
         self.others(weather);
         let pick = self.random.below(u64::try_from(self.relays.len()).unwrap());
@@ -257,7 +323,9 @@ impl World {
         let around = Around { now: Mono(self.now), listed: self.line.busy(), stopping: relay.stopping };
         relay.effect = relay.machine.step(around, input).effect;
         if let Effect::Done(outcome) = &relay.effect {
-            assert!(!matches!(outcome, Outcome::Stopped(_)), "stopped for nothing: {outcome:?}");
+            if let Outcome::Stopped(cause) = outcome {
+                assert!(self.may_stop(relay.machine.epoch(), cause), "stopped for nothing: {outcome:?}");
+            }
             return; // The one born above takes its place.
         }
         self.relays[pick] = relay;
@@ -265,7 +333,8 @@ impl World {
 
     /// A rehearsal without a topic, which was acked without being produced.
     fn is_discarded(&self) -> bool {
-        self.line.acked > 0 && self.line.pin.as_ref().is_some_and(|pin| pin.next_offset == Offset(0))
+        let nowhere = self.line.pin.as_ref().is_some_and(|pin| pin.next_offset == Offset(0));
+        self.line.acked > 0 && nowhere && self.line.replay_from.is_none()
     }
 
     fn repeats(&self) -> usize {
@@ -280,11 +349,14 @@ impl World {
             assert!(seqs.is_empty(), "in Kafka in part: {seqs:?}");
             return;
         }
-        let firsts = first_copies(&seqs);
-        for (at, seq) in firsts.iter().enumerate() {
-            assert_eq!(*seq, u64::try_from(at).unwrap() + 1, "first copies are not 1, 2, 3 …: {seqs:?}");
+        if self.lost {
+            return;
         }
-        let known = u64::try_from(firsts.len()).unwrap();
+        let firsts = first_copies(&seqs);
+        for (seq, due) in firsts.iter().zip(self.begins..) {
+            assert_eq!(*seq, due, "first copies are not in order from {} on: {seqs:?}", self.begins);
+        }
+        let known = self.begins - 1 + u64::try_from(firsts.len()).unwrap();
         assert!(self.line.acked <= known, "acked {} of {seqs:?}", self.line.acked);
         if !self.repeats_allowed {
             assert_eq!(firsts.len(), seqs.len(), "repeated for nothing: {seqs:?}");
@@ -308,6 +380,13 @@ fn rehearsal(seed: u64) -> usize {
     usize::from(finished(world, STORM).is_discarded())
 }
 
+/// The log is lost again and again; how often an operator let the event begin anew.
+fn lossy(seed: u64) -> usize {
+    let mut world = World::new(seed, 4, true);
+    world.losses = 2;
+    finished(world, STORM).replays
+}
+
 /// The world once everything has come to rest.
 fn finished(mut world: World, weather: Weather) -> World {
     for _ in 0..400 {
@@ -321,7 +400,7 @@ fn finished(mut world: World, weather: Weather) -> World {
     world.log.hidden_from = None;
     let clear = Weather { restart: 0, foreign: 0, retention: 0, ..CALM };
     for _ in 0..20_000 {
-        if !world.line.busy() && world.late.is_empty() {
+        if !world.line.busy() && world.late.is_empty() && !world.lost {
             break;
         }
         world.turn(clear);
@@ -332,9 +411,9 @@ fn finished(mut world: World, weather: Weather) -> World {
         return world;
     }
     let seqs = world.log.seqs(&event("demo"));
-    let all: Vec<u64> = (1..=world.line.head).collect();
+    let all: Vec<u64> = (world.begins..=world.line.head).collect();
     assert_eq!(first_copies(&seqs), all);
-    if let Some(pin) = &world.line.pin {
+    if let Some(pin) = world.line.pin.as_ref().filter(|_| world.line.replay_from <= Some(world.line.acked)) {
         let last = &world.log.records[usize::try_from(pin.next_offset.0 - 1).unwrap()];
         assert_eq!(
             last.as_ref().map(|(_, seq)| *seq),
@@ -382,4 +461,10 @@ fn normal_running_and_clean_restarts_repeat_nothing_even_in_a_shared_partition()
 fn a_rehearsal_is_in_kafka_whole_or_not_at_all() {
     let discarded = runs("rehearsal", rehearsal);
     assert!(discarded > 0, "the topic was always there: it tests nothing");
+}
+
+#[test]
+fn after_a_replay_first_copies_are_in_order_from_there_on_whatever_older_relays_do() {
+    let replays = runs("lossy", lossy);
+    assert!(replays > 0, "the log was never lost: it tests nothing");
 }

@@ -432,6 +432,7 @@ fn lease(lease: engine::Lease) -> Lease {
         pin,
         configured_topic: lease.configured_topic,
         test: lease.test,
+        replay_from: lease.replay_from.map(|from| Seq(from.get())),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use ropeline_queue::json::{self, Misread, ToJson};
 use ropeline_queue::line::history::Which;
-use ropeline_queue::line::log::{Ack, Drain};
+use ropeline_queue::line::log::{Ack, Drain, Replay};
 use ropeline_queue::wire::{Configured, Exchange, OpAnswer, Refusal};
 use ropeline_queue::{Epoch, EventId, LaneId, Number, Seq, Settings, Subject, UnixMillis, from_json};
 use serde::Serialize;
@@ -283,6 +283,15 @@ pub enum LineCommand {
     Purge,
     /// → [`Log`] of [`Lease`]
     Lease { relay: String },
+    /// A lease, and what is sent under it begins anew. → [`Log`] of [`Lease`]
+    Replay {
+        relay: String,
+        replay: Replay,
+        /// Whose key.
+        by: String,
+    },
+    /// How far the relay is. → [`Lease`]
+    LogState,
     /// → [`Log`] of `u64`, milliseconds
     RenewLease { epoch: Epoch },
     /// → [`Log`] of `()`
@@ -312,6 +321,8 @@ from_json! {
         "stats" => Stats,
         "purge" => Purge,
         "lease" => Lease { relay },
+        "replay" => Replay { relay, replay, by },
+        "log_state" => LogState,
         "renew_lease" => RenewLease { epoch },
         "release_lease" => ReleaseLease { epoch },
         "drain" => Drain(Drain),

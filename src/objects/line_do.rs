@@ -149,6 +149,10 @@ impl Inner {
             }
             LineCommand::Purge => self.purge().await,
             LineCommand::Lease { relay } => self.log(|line, _| Ok(written(line.lease(now(), &relay)?))),
+            LineCommand::Replay { relay, replay, by } => {
+                self.log(|line, _| Ok(written(line.replay(now(), &relay, replay, &by)?)))
+            }
+            LineCommand::LogState => self.read(|line| line.log_state(now())),
             LineCommand::RenewLease { epoch } => self.log(|line, _| Ok(written(line.renew_lease(now(), epoch)?))),
             LineCommand::ReleaseLease { epoch } => self.log(|line, _| Ok(written(line.release_lease(now(), epoch)?))),
             LineCommand::Ack { epoch, ack } => self.log(|line, _| Ok(written(line.ack(now(), epoch, ack)?))),

@@ -1,4 +1,4 @@
-//! The tables of a line, and how those of the first version become those of the second. Migrations only add, and every INSERT names
+//! The tables of a line, and how those of an earlier version become those of this one. Migrations only add, and every INSERT names
 //! its columns, so that code of this version can write to the tables of a later one.
 
 use ropeline_queue::hex;
@@ -42,27 +42,36 @@ CREATE TABLE course (
 CREATE TABLE audit (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL);
 ";
 
+/// What the third version added.
+const ADDED_THIRD: &str = "ALTER TABLE relay ADD COLUMN replay_from INTEGER;";
+
 /// Makes the tables of a new line.
 pub fn make(writes: &mut Writes) -> Result<(), SqlError> {
     writes.add(SCHEMA, &[]);
-    add(writes)
+    add_second(writes)?;
+    writes.add(ADDED_THIRD, &[]);
+    Ok(())
 }
 
-/// Whether there are tables; those of the first version are brought up to date.
+/// Whether there are tables; those of an earlier version are brought up to date.
 pub fn bring_up_to_date(sql: &Database) -> Result<bool, SqlError> {
-    if !sql.has_table("line")? {
+    let Some(mut relay) = sql.first("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'relay'", &[])?
+    else {
         return Ok(false);
-    }
-    if !sql.has_table("course")? {
+    };
+    if !relay.text()?.contains("replay_from") {
         let mut writes = Writes::new();
-        add(&mut writes)?;
+        if !sql.has_table("course")? {
+            add_second(&mut writes)?;
+        }
+        writes.add(ADDED_THIRD, &[]);
         sql.write(writes)?;
     }
     Ok(true)
 }
 
 /// Brings tables of the first version to the second. The draw's secret is made here, and never again.
-fn add(writes: &mut Writes) -> Result<(), SqlError> {
+fn add_second(writes: &mut Writes) -> Result<(), SqlError> {
     writes.add(ADDED, &[]);
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| SqlError(error.to_string()))?;

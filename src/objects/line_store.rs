@@ -218,7 +218,7 @@ fn write_relay(writes: &mut Writes, row: &RelayRow) {
         None => (Bind::Null, Bind::Null),
     };
     let statement = "UPDATE relay SET epoch = ?, owner = ?, lease_until = ?, drained = ?, acked = ?, topic = ?,
-        partition = ?, next_offset = ?";
+        partition = ?, next_offset = ?, replay_from = ?";
     let binds = [
         row.epoch.get().into(),
         row.owner.as_deref().map_or(Bind::Null, Bind::Text),
@@ -228,6 +228,7 @@ fn write_relay(writes: &mut Writes, row: &RelayRow) {
         topic,
         partition,
         Bind::Signed(row.next_offset),
+        row.replay_from.map_or(Bind::Null, |from| from.get().into()),
     ];
     writes.add(statement, &binds)
 }
@@ -418,7 +419,8 @@ impl SqlLine<'_> {
     }
 
     fn relay(&self) -> Result<RelayRow, SqlError> {
-        let statement = "SELECT epoch, owner, lease_until, drained, acked, next_offset, topic, partition FROM relay";
+        let statement = "SELECT epoch, owner, lease_until, drained, acked, next_offset, replay_from, topic, partition
+            FROM relay";
         let mut row = one(self.0.first(statement, &[])?)?;
         let mut relay = RelayRow {
             epoch: Epoch(row.integer()?),
@@ -427,6 +429,7 @@ impl SqlLine<'_> {
             drained: Seq(row.integer()?),
             acked: Seq(row.integer()?),
             next_offset: row.signed()?,
+            replay_from: row.maybe_integer()?.map(Seq),
             target: None,
         };
         if let Some(topic) = row.maybe_text()? {

@@ -154,6 +154,7 @@ async fn route(c: &Context) -> Result<Reply, Problem> {
         (["admin", "events", id, "end-session"], "POST") => support::end_session(c, id).await,
         (["admin", "events", id, "audit"], "GET") => support::audit(c, id).await,
         (["relay", "events"], "GET") => relay::events(c).await,
+        (["relay", "events", id], "GET") => relay::state(c, id).await,
         (["relay", "lease"], "POST") => relay::lease(c).await,
         (["relay", "lease", "renew"], "POST") => relay::renew(c).await,
         (["relay", "lease", "release"], "POST") => relay::release(c).await,
@@ -171,6 +172,7 @@ fn allowed(segments: &[&str]) -> Option<&'static str> {
         | ["events" | "assets", _]
         | ["events", _, "draw" | "wait"]
         | ["admin" | "relay", "events"]
+        | ["relay", "events", _]
         | ["admin", "events", _, "stats" | "audit"]
         | ["admin", "events", _, "visitors", _] => Some("GET, HEAD, OPTIONS"),
         ["enter" | "claim" | "renew" | "leave" | "complete" | "redeem" | "pace"]

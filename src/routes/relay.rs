@@ -1,6 +1,6 @@
 //! What a relay calls: lease, drain and ack of an event's admission log.
 
-use ropeline_queue::line::log::{Ack, Drain, MAX_DRAIN};
+use ropeline_queue::line::log::{Ack, Drain, MAX_DRAIN, Replay};
 use ropeline_queue::{Epoch, EventId, Seq, json};
 
 use super::{Context, no_answer, read};
@@ -22,15 +22,31 @@ pub async fn events(c: &Context) -> Result<Reply, Problem> {
     Ok(Reply::of(200, json::object(&[("events", &json::Raw(&json::list(&events)))])))
 }
 
-/// Makes the caller the one relay of an event.
+/// How far the relay of an event is.
+pub async fn state(c: &Context, id: &str) -> Result<Reply, Problem> {
+    c.require(Role::Relay)?;
+    let event = c.event(id).await?;
+    let answer = c.ask(Address::line(event.id.as_str()), Message::of(&LineCommand::LogState)).await?;
+    Ok(Reply::of(200, answer.0))
+}
+
+/// Makes the caller the one relay of an event; with `replay_from` what is sent next begins there.
 pub async fn lease(c: &Context) -> Result<Reply, Problem> {
-    let mut fields = c.fields_for(Role::Relay).await?;
+    let by = c.require(Role::Relay)?;
+    let mut fields = c.fields().await?;
     let (event, relay) = (fields.text("event")?, bounded(&mut fields, "relay")?);
+    let relay = relay.ok_or_else(|| missing("relay", "name this process, by chance"))?;
+    let command = match fields.maybe_integer("replay_from")? {
+        None => LineCommand::Lease { relay },
+        Some(from) => {
+            let topic = bounded(&mut fields, "topic")?.ok_or_else(|| missing("topic", "say where the entries go"))?;
+            let partition = i32::try_from(fields.integer("partition")?).map_err(|_| wrong("partition"))?;
+            let next_offset = i64::try_from(fields.integer("next_offset")?).map_err(|_| wrong("next_offset"))?;
+            LineCommand::Replay { relay, replay: Replay { from: Seq(from), topic, partition, next_offset }, by }
+        }
+    };
     fields.done()?;
-    let relay = relay.ok_or_else(|| {
-        Problem::field(Slug::MalformedRequest, "relay", "'relay' is missing: name this process, by chance")
-    })?;
-    Ok(Reply::of(200, ask(c, &event, &LineCommand::Lease { relay }).await?))
+    Ok(Reply::of(200, ask(c, &event, &command).await?))
 }
 
 /// Keeps the lease.
@@ -103,6 +119,10 @@ fn bounded(fields: &mut Fields, name: &str) -> Result<Option<String>, Problem> {
         return Err(Problem::field(Slug::MalformedRequest, name, format!("'{name}' must have 1 to {MAX_TEXT} bytes")));
     }
     Ok(text)
+}
+
+fn missing(name: &str, what: &str) -> Problem {
+    Problem::field(Slug::MalformedRequest, name, format!("'{name}' is missing: {what}"))
 }
 
 fn wrong(name: &str) -> Problem {

@@ -7,14 +7,16 @@
 //! row notes a later end than the relay is told, and is written again only when that no longer covers what it is told:
 //! `told end <= RelayRow::lease_until <= told end + 5 s`. Memory knows the end as told; a line that starts again goes by the
 //! row and may hold others off up to 5 s longer, never shorter than was promised.
+//!
+//! A replay takes `acked` back, and nothing else: `drained` still tells what a relay of before may have under way.
 
 use serde::Serialize;
 use thiserror::Error;
 
-use super::store::{Change, LineStore, RelayRow, Target};
+use super::store::{Audit, Change, LineStore, RelayRow, Target};
 use super::{Line, Step};
-use crate::from_json;
 use crate::types::{Epoch, Seq, UnixMillis};
+use crate::{from_json, json};
 
 /// How long a lease lasts.
 pub const LEASE_MS: u64 = 10_000;
@@ -25,13 +27,15 @@ pub const MAX_DRAIN: usize = 500;
 /// The most bytes of entries one drain hands out.
 pub const MAX_DRAIN_BYTES: usize = 512 * 1024;
 
-/// What a relay learns when it takes the lease.
+/// What a relay learns when it takes the lease, and an operator who asks how far it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Lease {
     /// To be given with everything that follows.
     pub epoch: Epoch,
     /// How long it lasts, counted from before the request.
     pub lease_ms: u64,
+    /// Who holds it; null when nobody does.
+    pub relay: Option<String>,
     /// The last entry there is.
     pub head: Seq,
     /// The last entry that was handed out.
@@ -48,9 +52,31 @@ pub struct Lease {
     pub configured_topic: Option<String>,
     /// Whether this is a rehearsal: without a topic of its own it goes to the relay's `{topic}.test`.
     pub test: bool,
+    /// Where the last replay began; null without one. As long as `acked_seq` is smaller, no record stands before `next_offset`.
+    pub replay_from: Option<Seq>,
 }
 
-from_json! { struct Lease { epoch, lease_ms, head, drained_seq, acked_seq, topic, partition, next_offset, configured_topic, test = default } }
+from_json! {
+    struct Lease {
+        epoch, lease_ms, relay = default, head, drained_seq, acked_seq, topic, partition, next_offset, configured_topic,
+        test = default, replay_from = default,
+    }
+}
+
+/// Where an operator lets an event's entries go on, after its log was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Replay {
+    /// The first entry to be sent again.
+    pub from: Seq,
+    /// Where they will go.
+    pub topic: String,
+    /// Where they will go.
+    pub partition: i32,
+    /// End of the partition before the first of them.
+    pub next_offset: i64,
+}
+
+from_json! { struct Replay { from, topic, partition, next_offset } }
 
 /// That everything up to `seq` is in Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -124,26 +150,57 @@ impl Line {
     /// [`LogError::Held`] while another one's lease lasts.
     pub fn lease<E>(&mut self, now: UnixMillis, relay: &str) -> Result<Step<Lease>, LogError<E>> {
         self.catch_up(now);
-        let row = &self.relay;
-        let for_ms = self.leased_until.since(self.head.clk);
-        if for_ms > 0 && row.owner.as_deref().is_some_and(|owner| owner != relay) {
-            return Err(LogError::Held { for_ms });
-        }
-        let row = RelayRow { epoch: row.epoch.next(), owner: Some(relay.to_owned()), ..row.clone() };
-        let target = row.target.clone();
-        let answer = Lease {
-            epoch: row.epoch,
-            lease_ms: LEASE_MS,
-            head: self.head.seq,
-            drained_seq: row.drained,
-            acked_seq: row.acked,
-            next_offset: target.as_ref().map(|_| row.next_offset),
-            partition: target.as_ref().map(|target| target.partition),
-            topic: target.map(|target| target.topic),
-            configured_topic: self.configured.settings.topic.clone(),
-            test: self.configured.settings.test,
-        };
+        let row = self.taken_by(relay)?;
+        let answer = self.lease_on(&row, LEASE_MS);
         Ok(self.keep_relay(row, answer))
+    }
+
+    /// Makes `relay` the one relay of this event, and what is sent next `replay.from`, to where it says. The operator vouches for
+    /// what comes before.
+    ///
+    /// # Errors
+    /// [`LogError::Held`] while another one's lease lasts; [`LogError::Conflict`] when that would pass over an entry, or nothing was
+    /// handed out yet.
+    pub fn replay<E>(
+        &mut self,
+        now: UnixMillis,
+        relay: &str,
+        replay: Replay,
+        by: &str,
+    ) -> Result<Step<Lease>, LogError<E>> {
+        self.catch_up(now);
+        let mut row = self.taken_by(relay)?;
+        if row.target.is_none() {
+            return Err(LogError::Conflict("no entry of this event was handed out yet: there is nothing to replay"));
+        }
+        let before = replay.from.get().checked_sub(1).map(Seq).filter(|before| *before <= row.acked);
+        let Some(before) = before else {
+            return Err(LogError::Conflict(
+                "'replay_from' must be 1 to acked_seq + 1: entries between would never reach Kafka",
+            ));
+        };
+        let Replay { from, topic, partition, next_offset } = replay;
+        let detail = json::object(&[
+            ("from", &from),
+            ("topic", &topic),
+            ("partition", &partition),
+            ("next_offset", &next_offset),
+            ("acked_seq", &row.acked),
+        ]);
+        row.acked = before;
+        row.next_offset = next_offset;
+        row.target = Some(Target { topic, partition });
+        row.replay_from = Some(from);
+        let answer = self.lease_on(&row, LEASE_MS);
+        let mut step = self.keep_relay(row, answer);
+        step.changes.push(Change::Audit(Audit { at: self.head.clk, by: by.to_owned(), action: "replay", detail }));
+        Ok(step)
+    }
+
+    /// How far this event's relay is, and for how long it has the lease.
+    #[must_use]
+    pub fn log_state(&self, now: UnixMillis) -> Lease {
+        self.lease_on(&self.relay, self.leased_until.since(self.head.clk.max(now)))
     }
 
     /// Keeps the lease: its length in milliseconds, from now.
@@ -219,6 +276,34 @@ impl Line {
         self.catch_up(now);
         let row = acked(self.leased(epoch)?, ack)?;
         Ok(self.keep_relay(row, ()))
+    }
+
+    /// The relay's row under a new epoch, once no other relay holds the lease.
+    fn taken_by<E>(&self, relay: &str) -> Result<RelayRow, LogError<E>> {
+        let row = &self.relay;
+        let for_ms = self.leased_until.since(self.head.clk);
+        if for_ms > 0 && row.owner.as_deref().is_some_and(|owner| owner != relay) {
+            return Err(LogError::Held { for_ms });
+        }
+        Ok(RelayRow { epoch: row.epoch.next(), owner: Some(relay.to_owned()), ..row.clone() })
+    }
+
+    fn lease_on(&self, row: &RelayRow, lease_ms: u64) -> Lease {
+        let target = row.target.clone();
+        Lease {
+            epoch: row.epoch,
+            lease_ms,
+            relay: row.owner.clone().filter(|_| lease_ms > 0),
+            head: self.head.seq,
+            drained_seq: row.drained,
+            acked_seq: row.acked,
+            next_offset: target.as_ref().map(|_| row.next_offset),
+            partition: target.as_ref().map(|target| target.partition),
+            topic: target.map(|target| target.topic),
+            configured_topic: self.configured.settings.topic.clone(),
+            test: self.configured.settings.test,
+            replay_from: row.replay_from,
+        }
     }
 
     /// The relay's row under this epoch.

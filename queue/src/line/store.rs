@@ -215,10 +215,12 @@ pub struct RelayRow {
     pub drained: Seq,
     /// The last `seq` known to be in Kafka.
     pub acked: Seq,
-    /// Where the event's records go, pinned at the first drain.
+    /// Where the event's records go, pinned at the first drain; only a replay changes it.
     pub target: Option<Target>,
-    /// One past the Kafka offset of the acked `seq`; never falls.
+    /// One past the Kafka offset of the acked `seq`; falls by a replay only.
     pub next_offset: i64,
+    /// Where the last replay began; none without one.
+    pub replay_from: Option<Seq>,
 }
 
 /// A partition of a topic.

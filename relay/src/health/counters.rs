@@ -73,6 +73,8 @@ label! {
         LogLost = "log_lost",
         /// [`StopCause::OtherRecord`]
         OtherRecord = "other_record",
+        /// [`StopCause::OutOfOrder`]
+        OutOfOrder = "out_of_order",
         /// [`StopCause::LineBehind`]
         LineBehind = "line_behind",
         /// [`StopCause::Refused`]
@@ -90,6 +92,7 @@ impl StopLabel {
             StopCause::PartitionMissing { .. } => Self::PartitionMissing,
             StopCause::LogLost { .. } => Self::LogLost,
             StopCause::OtherRecord { .. } => Self::OtherRecord,
+            StopCause::OutOfOrder { .. } => Self::OutOfOrder,
             StopCause::LineBehind { .. } => Self::LineBehind,
             StopCause::Refused { .. } => Self::Refused,
             StopCause::Confused { .. } => Self::Confused,

@@ -5,7 +5,7 @@
 //!
 //! Invariant: an event is in Kafka whole or not at all. It is discarded for ever from its first ack on, which leaves a mark
 //! that a real log cannot have: every acked record takes an offset, so `acked_seq > 0` with `next_offset = 0` means that
-//! nothing was produced. Until that ack the topic is looked for anew.
+//! nothing was produced. Until that ack the topic is looked for anew. A replay is an operator's word that there shall be records.
 
 use super::{Around, Effect, Goal, Machine, Mark, Note, Pin};
 use crate::entry::Entry;
@@ -28,7 +28,7 @@ impl Machine {
     /// Whether entries may be acked without being produced: nothing can have been, as far as the line knows.
     pub(super) fn may_discard(&self) -> bool {
         let nowhere = self.pin.as_ref().is_none_or(|pin| pin.partition == Partition(0) && pin.next_offset == Offset(0));
-        self.test && self.configured_topic.is_none() && nowhere
+        self.test && self.configured_topic.is_none() && nowhere && self.replay_from.is_none()
     }
 
     /// Whether that was done before.

@@ -62,6 +62,8 @@ pub struct Lease {
     pub configured_topic: Option<String>,
     /// A rehearsal: with neither `pin` nor `configured_topic` it goes to the test topic, or nowhere.
     pub test: bool,
+    /// Where an operator let the event begin anew, see `recover.rs`.
+    pub replay_from: Option<Seq>,
 }
 
 /// The body of a drain.
@@ -307,7 +309,7 @@ pub enum StopCause {
     },
     /// The topic or partition that held this event's records is gone.
     #[error(
-        "topic {topic:?} partition {partition}, where this event's records are, is no longer there: the log was deleted. The admission log still has every entry; docs/kafka.md, \"A stopped event\", says how to go on"
+        "topic {topic:?} partition {partition}, where this event's records are, is no longer there: the log was deleted. The admission log still has every entry: restore the topic, or `ropeline-relay replay` (docs/kafka.md, \"A stopped event\")"
     )]
     PartitionMissing {
         /// The Kafka topic.
@@ -317,7 +319,7 @@ pub enum StopCause {
     },
     /// The log ends before the record that was acked.
     #[error(
-        "the log ends before offset {expected}, where seq {seq} was acked: it was truncated or recreated. Nothing was sent, and the admission log still has every entry; docs/kafka.md, \"A stopped event\", says how to go on"
+        "the log ends before offset {expected}, where seq {seq} was acked: it was truncated or recreated. Nothing was sent, and the admission log still has every entry: restore the topic, or `ropeline-relay replay` (docs/kafka.md, \"A stopped event\")"
     )]
     LogLost {
         /// Where the acked record was.
@@ -327,13 +329,25 @@ pub enum StopCause {
     },
     /// Another record stands where the acked one was.
     #[error(
-        "offset {expected} does not hold seq {seq}, which was acked there: the log was recreated or compacted (cleanup.policy must be delete). Nothing was sent, and the admission log still has every entry; docs/kafka.md, \"A stopped event\", says how to go on"
+        "offset {expected} does not hold seq {seq}, which was acked there: the log was recreated or compacted (cleanup.policy must be delete). Nothing was sent, and the admission log still has every entry: restore the topic, or `ropeline-relay replay` (docs/kafka.md, \"A stopped event\")"
     )]
     OtherRecord {
         /// Where the acked record was.
         expected: Offset,
         /// The acked seq.
         seq: Seq,
+    },
+    /// A record of a relay from before the replay is in the log, out of its order.
+    #[error(
+        "offset {found} holds seq {seq} before seq {expected}: a relay that was cut off before the replay wrote it. Nothing was sent. Make sure that relay is gone, then `ropeline-relay replay` again, best into a new topic (docs/kafka.md, \"A stopped event\")"
+    )]
+    OutOfOrder {
+        /// Where it is.
+        found: Offset,
+        /// Its seq.
+        seq: Seq,
+        /// The seq that should be first.
+        expected: Seq,
     },
     /// The admission log is shorter than what was acked from it.
     #[error(

@@ -163,6 +163,7 @@ pub struct Machine {
     seems_lost: u32,
     configured_topic: Option<String>,
     test: bool,
+    replay_from: Option<Seq>,
     /// Entries are acked without being produced, see `discard.rs`.
     discarding: bool,
     idle_since: Option<Mono>,
@@ -197,6 +198,7 @@ impl Machine {
             seems_lost: 0,
             configured_topic: None,
             test: false,
+            replay_from: None,
             discarding: false,
             idle_since: None,
         }

@@ -2,6 +2,11 @@
 //!
 //! Invariants: nothing is produced between [`Goal::Connect`] and the next drain; an empty read below the high watermark
 //! means "not visible yet" and never "not there"; each wait and each scan has a bound.
+//!
+//! **After a replay** (an operator let the event begin anew at a seq, in a log that lost what was there) two things are different. No
+//! record of ours stands before `next_offset` until the first ack, so only the ends of the log are looked at. And a relay that was
+//! cut off before the replay may, for all we know, still write a batch of its own into the new log, ahead of what goes before it:
+//! a read-back counts only records that follow without a gap, and one from the very beginning stops at what does not.
 
 use super::{
     Around, Bounds, BrokerFailure, Cause, Effect, Fetched, Goal, Machine, Mark, Note, Outcome, Pin, State, StopCause,
@@ -129,7 +134,7 @@ impl Machine {
     }
 
     pub(super) fn anchor(&mut self) -> Effect {
-        if self.known.seq == Seq(0) {
+        if !self.has_anchor() {
             // No record of ours to look at: the place must be within the log, that is all.
             self.state = State::Measuring;
             return Effect::Bounds;
@@ -183,7 +188,7 @@ impl Machine {
                 return self.start_scan(around);
             }
         }
-        if self.known.seq == Seq(0) || retained {
+        if !self.has_anchor() || retained {
             return self.anchor_holds(around);
         }
         // The record came into range again between the two questions: ask anew.
@@ -202,11 +207,19 @@ impl Machine {
     fn anchor_holds(&mut self, around: Around) -> Effect {
         self.seems_lost = 0;
         self.anchored = true;
-        if let Some(placed) = self.placed {
-            self.waiting_since = Some(around.now);
-            return self.go(around, Goal::Confirm(placed));
+        match self.placed {
+            Some(placed) if self.has_anchor() || self.replay_from.is_none() => {
+                self.waiting_since = Some(around.now);
+                self.go(around, Goal::Confirm(placed))
+            }
+            // Right after a replay it matters what came in between.
+            _ => self.start_scan(around),
         }
-        self.start_scan(around)
+    }
+
+    /// Whether the record of `known.seq` stands before `known.next_offset`, or retention has removed it.
+    fn has_anchor(&self) -> bool {
+        self.known.seq > Seq(0) && self.replay_from.is_none_or(|from| self.known.seq >= from)
     }
 
     /// The broker said Ok for a batch further on: the common case where events share a partition. The client that was told so looks
@@ -214,6 +227,9 @@ impl Machine {
     pub(super) fn look_for(&mut self, around: Around, placed: Placed) -> Effect {
         self.anchored = false;
         self.placed = Some(placed);
+        if self.replay_from.is_some() && !self.has_anchor() {
+            return self.go(around, Goal::Connect);
+        }
         self.waiting_since = Some(around.now);
         self.go(around, Goal::Confirm(placed))
     }
@@ -293,9 +309,16 @@ impl Machine {
                 scan.repeats = scan.repeats.saturating_add(1);
             }
             let best = scan.found.map_or(self.known.seq.next(), |mark| mark.seq);
-            if let Some(seq) = read.seq.filter(|s| *s >= best && *s <= self.drained) {
-                scan.found = Some(Mark { seq, next_offset: read.offset.plus(1) });
+            let Some(seq) = read.seq.filter(|s| *s >= best && *s <= self.drained) else { continue };
+            let due = scan.found.map_or(best, |mark| mark.seq.next());
+            if seq > due && self.replay_from.is_some() {
+                if !self.has_anchor() {
+                    let cause = StopCause::OutOfOrder { found: read.offset, seq, expected: due };
+                    return self.leave(Outcome::Stopped(cause));
+                }
+                continue;
             }
+            scan.found = Some(Mark { seq, next_offset: read.offset.plus(1) });
         }
         let all_found = scan.found.is_some_and(|mark| mark.seq == self.drained);
         if all_found || scan.at >= end {

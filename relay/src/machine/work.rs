@@ -32,6 +32,7 @@ impl Machine {
         self.pin = lease.pin;
         self.configured_topic = lease.configured_topic;
         self.test = lease.test;
+        self.replay_from = lease.replay_from;
         if self.head < self.acked {
             return self.leave(Outcome::Stopped(StopCause::LineBehind { head: self.head, known: self.acked }));
         }

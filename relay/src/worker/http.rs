@@ -9,10 +9,10 @@ use reqwest::{Client, Method, StatusCode};
 use serde::Serialize;
 
 use super::WorkerApi;
-use super::wire::{self, AckBody, DrainBody, LeaseBody, Problem, TakeBody};
+use super::wire::{self, AckBody, DrainBody, LeaseBody, Problem, ReplayBody, TakeBody};
 use crate::config::Secret;
-use crate::machine::{DrainRequest, Drained, Lease, Mark, WorkerFailure};
-use crate::types::{Epoch, EventId};
+use crate::machine::{DrainRequest, Drained, Lease, Mark, Pin, WorkerFailure};
+use crate::types::{Epoch, EventId, Seq};
 
 /// 500 entries of some 300 bytes come to 150 KB; nothing we ask for is longer than this.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -90,6 +90,33 @@ impl HttpWorker {
 
     async fn post(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Vec<u8>, WorkerFailure> {
         self.call(Method::POST, path, Some(body)).await
+    }
+}
+
+/// What operators ask for, beside what a relay does.
+impl HttpWorker {
+    /// How far the relay of `event` is, and its name while it holds the lease. Changes nothing.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn log_state(&self, event: &EventId) -> Result<(Lease, Option<String>), WorkerFailure> {
+        wire::log_state(&self.call(Method::GET, &format!("/relay/events/{event}"), None::<&()>).await?)
+    }
+
+    /// Takes the lease of `event`, and has its entries begin anew at `from`, where `pin` says.
+    ///
+    /// # Errors
+    /// As every call; [`WorkerFailure::Held`] while a relay works on the event.
+    pub async fn replay(&self, event: &EventId, from: Seq, pin: &Pin) -> Result<Lease, WorkerFailure> {
+        let body = ReplayBody {
+            event: event.as_str(),
+            relay: &self.relay,
+            replay_from: from,
+            topic: &pin.topic,
+            partition: pin.partition,
+            next_offset: pin.next_offset,
+        };
+        wire::lease(&self.post("/relay/lease", &body).await?)
     }
 }
 

@@ -29,6 +29,16 @@ pub(super) struct TakeBody<'a> {
 }
 
 #[derive(Serialize)]
+pub(super) struct ReplayBody<'a> {
+    pub(super) event: &'a str,
+    pub(super) relay: &'a str,
+    pub(super) replay_from: Seq,
+    pub(super) topic: &'a str,
+    pub(super) partition: Partition,
+    pub(super) next_offset: Offset,
+}
+
+#[derive(Serialize)]
 pub(super) struct LeaseBody<'a> {
     pub(super) event: &'a str,
     pub(super) epoch: Epoch,
@@ -125,16 +135,24 @@ struct LeaseAnswer {
     #[serde(default)]
     test: bool,
     oldest_unacked_at: Option<String>,
+    replay_from: Option<Seq>,
+    relay: Option<String>,
 }
 
 pub(super) fn lease(body: &[u8]) -> Result<Lease, WorkerFailure> {
-    let answer: LeaseAnswer = parse("lease", body)?;
+    let (lease, _) = leased(parse("lease", body)?)?;
+    if LEASE_MS.contains(&lease.lease_ms) { Ok(lease) } else { Err(bad(format!("lease: lease_ms {}", lease.lease_ms))) }
+}
+
+/// How far an event's relay is, and who that is. What is left of the lease may be nothing.
+pub(super) fn log_state(body: &[u8]) -> Result<(Lease, Option<String>), WorkerFailure> {
+    leased(parse("state of the log", body)?)
+}
+
+fn leased(answer: LeaseAnswer) -> Result<(Lease, Option<String>), WorkerFailure> {
     let numbers = [answer.epoch.0, answer.head.0, answer.drained_seq.0, answer.acked_seq.0];
     if numbers.iter().any(|n| *n >= MOST) {
         return Err(bad("lease: a number of 2^53 or more"));
-    }
-    if !LEASE_MS.contains(&answer.lease_ms) {
-        return Err(bad(format!("lease: lease_ms {}", answer.lease_ms)));
     }
     let pin = match (answer.topic, answer.partition, answer.next_offset) {
         (Some(topic), Some(partition), Some(next_offset))
@@ -147,7 +165,7 @@ pub(super) fn lease(body: &[u8]) -> Result<Lease, WorkerFailure> {
             return Err(bad("lease: topic, partition and next_offset do not fit together"));
         }
     };
-    Ok(Lease {
+    let lease = Lease {
         epoch: answer.epoch,
         lease_ms: answer.lease_ms,
         head: answer.head,
@@ -158,7 +176,9 @@ pub(super) fn lease(body: &[u8]) -> Result<Lease, WorkerFailure> {
         pin,
         configured_topic: answer.configured_topic.filter(|topic| !topic.is_empty()),
         test: answer.test,
-    })
+        replay_from: answer.replay_from,
+    };
+    Ok((lease, answer.relay))
 }
 
 #[derive(Deserialize)]

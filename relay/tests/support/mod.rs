@@ -44,6 +44,8 @@ pub struct Line {
     pub pin: Option<Pin>,
     pub takes: u64,
     pub test: bool,
+    pub replay_from: Option<u64>,
+    pub replay_epoch: u64,
 }
 
 impl Line {
@@ -59,6 +61,8 @@ impl Line {
             pin: None,
             takes: 0,
             test: false,
+            replay_from: None,
+            replay_epoch: 0,
         }
     }
 
@@ -85,7 +89,24 @@ impl Line {
             pin: self.pin.clone(),
             configured_topic: None,
             test: self.test,
+            replay_from: self.replay_from.map(Seq),
         })
+    }
+
+    /// What an operator does once nobody has the lease: the event begins anew at `from`, where `log` ends.
+    pub fn replay(&mut self, now: u64, from: u64, log: &Partition) -> bool {
+        if self.owner.is_some() && self.lease_until > now {
+            return false;
+        }
+        assert!((1..=self.acked + 1).contains(&from));
+        self.epoch += 1;
+        self.owner = None;
+        self.acked = from - 1;
+        self.replay_from = Some(from);
+        self.replay_epoch = self.epoch;
+        let pin = self.pin.as_mut().expect("a replay before the first drain");
+        pin.next_offset = Offset(log.end());
+        true
     }
 
     fn current(&self, epoch: Epoch) -> Result<(), WorkerFailure> {

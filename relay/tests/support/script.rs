@@ -101,6 +101,7 @@ pub fn lease(head: u64, drained: u64, acked: u64, next: Option<i64>) -> Lease {
         pin: next.map(|next| Pin { topic: TOPIC.into(), partition: Partition(2), next_offset: Offset(next) }),
         configured_topic: None,
         test: false,
+        replay_from: None,
     }
 }
 

@@ -16,7 +16,7 @@ pub use certificates::Certificates;
 pub use cluster::{Cluster, Listener, TopicState};
 pub use console::Console;
 pub use record::Record;
-pub use topic::{create_copied_topic, create_topic};
+pub use topic::{create_copied_topic, create_topic, delete_topic};
 
 use console::java;
 

@@ -94,7 +94,15 @@ fn targets(visitor: &str, pass: &str) -> Vec<Target> {
             ("seq", json!("0")),
             false,
         ),
-        target(post, "/queue/relay/lease/release", relay, epoch(), ("epoch", json!(null)), false),
+        target(post.clone(), "/queue/relay/lease/release", relay, epoch(), ("epoch", json!(null)), false),
+        target(
+            post,
+            "/queue/relay/lease",
+            relay,
+            json!({"event": "bad", "relay": "r"}),
+            ("replay_from", json!("1")),
+            false,
+        ),
     ]
 }
 
@@ -136,6 +144,7 @@ pub async fn everywhere(j: &Judged) {
         (Method::GET, "/queue/admin/events/bad/visitors/1", Role::Admin),
         (Method::DELETE, "/queue/admin/events/bad", Role::Admin),
         (Method::GET, "/queue/relay/events", Role::Relay),
+        (Method::GET, "/queue/relay/events/bad", Role::Relay),
     ] {
         keys(j, &method, path, role, &Value::Null).await;
     }

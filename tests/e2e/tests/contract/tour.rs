@@ -225,4 +225,25 @@ async fn relay(j: &Judged) {
     ack(1, 41).problem(409, "stale-epoch").await;
     let next = post("lease").json(json!({"event": "open", "relay": "two"})).expect(200).await.json();
     assert_eq!((&next["topic"], &next["partition"], &next["next_offset"]), (&json!("t"), &json!(2), &json!(41)));
+
+    // The log is lost, and the event begins anew.
+    let replay = |relay: &str, from: u64| {
+        let anew = json!({"topic": "u", "partition": 0, "next_offset": 5, "replay_from": from});
+        let mut body = json!({"event": "open", "relay": relay});
+        body.as_object_mut().expect("a body").extend(anew.as_object().expect("fields").clone());
+        post("lease").json(body)
+    };
+    replay("operator", 1).problem(409, "lease-held").await;
+    replay("two", 3).problem(409, "conflict").await;
+    let state = || j.get("/queue/relay/events/open").role(Role::Relay);
+    let held = state().expect(200).await.json();
+    assert_eq!((&held["relay"], &held["acked_seq"], &held["replay_from"]), (&json!("two"), &json!(1), &json!(null)));
+    let anew = replay("two", 1).expect(200).await.json();
+    assert_eq!((&anew["acked_seq"], &anew["topic"], &anew["replay_from"]), (&json!(0), &json!("u"), &json!(1)));
+    post("lease/release").json(json!({"event": "open", "epoch": anew["epoch"]})).expect(204).await;
+    let free = state().expect(200).await.json();
+    assert_eq!((&free["relay"], &free["lease_ms"], &free["next_offset"]), (&json!(null), &json!(0), &json!(5)));
+    j.get("/queue/relay/events/nobody").role(Role::Relay).problem(404, "unknown-event").await;
+    let audit = j.get("/queue/admin/events/open/audit").role(Role::Admin).expect(200).await.json();
+    assert!(audit.to_string().contains(r#""action":"replay""#), "{audit}");
 }
