@@ -79,9 +79,17 @@ impl Kafka {
 }
 
 fn failure(error: KafkaError) -> BrokerFailure {
+    let cause = connect::explain(&error.to_string());
     match error {
-        KafkaError::ServerError { protocol_error: ProtocolError::OffsetOutOfRange, .. } => BrokerFailure::OutOfRange,
-        other => BrokerFailure::Unknown { cause: connect::explain(&other.to_string()) },
+        KafkaError::ServerError { protocol_error, .. } => match protocol_error {
+            ProtocolError::OffsetOutOfRange => BrokerFailure::OutOfRange,
+            ProtocolError::MessageTooLarge | ProtocolError::RecordListTooLarge => BrokerFailure::TooLarge { cause },
+            ProtocolError::TopicAuthorizationFailed | ProtocolError::ClusterAuthorizationFailed => {
+                BrokerFailure::Denied { cause }
+            }
+            _ => BrokerFailure::Unknown { cause },
+        },
+        _ => BrokerFailure::Unknown { cause },
     }
 }
 

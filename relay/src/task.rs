@@ -172,19 +172,46 @@ impl<W: WorkerApi, B: Broker> EventTask<W, B> {
     }
 
     async fn connect(&mut self, topic: &str) -> Result<Option<u32>, BrokerFailure> {
-        let client = self.limited(self.shared.broker.connect()).await?;
-        let partitions = self.limited(client.partitions(topic)).await?;
+        let connecting = async {
+            let client = self.shared.broker.connect().await?;
+            let partitions = client.partitions(topic).await?;
+            Ok((client, partitions))
+        };
+        let (client, partitions) = self.limited(connecting).await?;
         self.client = Some(client);
         Ok(partitions)
     }
 
     async fn limited<T>(&self, call: impl Future<Output = Result<T, BrokerFailure>>) -> Result<T, BrokerFailure> {
         let limit = self.shared.kafka_timeout;
-        let answer = timeout(limit, call).await;
-        let answer =
-            answer.unwrap_or_else(|_| Err(BrokerFailure::Unknown { cause: format!("no answer within {limit:?}") }));
+        let mut call = Box::pin(call);
+        let answer = match timeout(limit, &mut call).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                drop_whole(call);
+                Err(BrokerFailure::Unknown { cause: format!("no answer within {limit:?}") })
+            }
+        };
         self.shared.health.broker(answer.as_ref().map(drop));
         answer
+    }
+}
+
+/// Drops a call with all it leaves behind. One of rskafka that is dropped in the middle of sending spawns a task that goes on
+/// sending, for ever when the broker never reads, and holds the connection and the batch. Here that task gets a runtime without a
+/// thread, which ends at once and drops it.
+fn drop_whole<T>(call: T) {
+    match tokio::runtime::Builder::new_current_thread().build() {
+        Ok(grave) => {
+            let inside = grave.enter();
+            drop(call);
+            drop(inside);
+            grave.shutdown_background();
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no runtime to drop a call in");
+            drop(call);
+        }
     }
 }
 
