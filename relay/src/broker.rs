@@ -93,6 +93,12 @@ fn failure(error: KafkaError) -> BrokerFailure {
     }
 }
 
+/// Whether an answer could not be read for the mark that ends a transaction: no mark of a real broker can be read by `rskafka`
+/// 0.6.0 (<https://github.com/influxdata/rskafka/pull/297>).
+fn has_mark(error: &KafkaError) -> bool {
+    error.to_string().contains("control batch record")
+}
+
 impl Broker for Kafka {
     type Client = KafkaClient;
 
@@ -144,9 +150,18 @@ impl Log for KafkaLog {
     }
 
     async fn fetch(&self, event: &EventId, offset: Offset, max_bytes: u32) -> Result<Fetched, BrokerFailure> {
-        let most = i32::try_from(max_bytes).unwrap_or(i32::MAX);
-        let (records, high_watermark) =
-            self.client.fetch_records(offset.0, 1..most, FETCH_WAIT_MS).await.map_err(failure)?;
+        let mut most = i32::try_from(max_bytes).unwrap_or(i32::MAX);
+        let mut at = offset;
+        let (records, high_watermark) = loop {
+            match self.client.fetch_records(at.0, 1..most.saturating_add(1), FETCH_WAIT_MS).await {
+                Err(error) if !has_mark(&error) => return Err(failure(error)),
+                // Somewhere in the answer. One byte brings the first batch and no other.
+                Err(_) if most > 1 => most = 1,
+                // It is the first batch, and takes one offset.
+                Err(_) => at = at.plus(1),
+                Ok(answer) => break answer,
+            }
+        };
         let records = records
             .iter()
             .map(|found| Read {

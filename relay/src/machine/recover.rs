@@ -251,12 +251,7 @@ impl Machine {
     }
 
     /// The log does not reach to where the broker said, or begins after it.
-    pub(super) fn located(
-        &mut self,
-        around: Around,
-        placed: Placed,
-        answer: Result<Bounds, BrokerFailure>,
-    ) -> Effect {
+    pub(super) fn located(&mut self, around: Around, placed: Placed, answer: Result<Bounds, BrokerFailure>) -> Effect {
         let bounds = match answer {
             Ok(bounds) => bounds,
             Err(failure) => return self.broker_failed(around, failure),

@@ -104,6 +104,8 @@ pub fn excuses(lines: &str, event: &str, killed: bool) -> Vec<RangeInclusive<u64
         match (line["message"].as_str().unwrap_or_default(), number("first"), number("last")) {
             ("batch in Kafka", Some(_), Some(last)) => known = last,
             ("batch not clean: looking into the log", Some(first), Some(last)) => excuses.push(first..=last),
+            // Said at level "debug" only: the broker may have throttled.
+            ("batch further on than expected: confirming it", Some(first), Some(last)) => excuses.push(first..=last),
             (bound, Some(first), Some(last)) if bound.starts_with("the read-back met its bound") => {
                 excuses.push(first..=last);
             }
@@ -156,7 +158,9 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_found_at_the_end_and_in_the_middle() {
-        assert!(check("e", &records(&[1, 2]), &log(3)).broken.join(" ").contains("lost: 1 admissions between seq 3 and 3"));
+        assert!(
+            check("e", &records(&[1, 2]), &log(3)).broken.join(" ").contains("lost: 1 admissions between seq 3 and 3")
+        );
         let middle = check("e", &records(&[1, 3]), &log(3)).broken.join(" ");
         assert!(middle.contains("lost: 1 admissions between seq 2 and 2"), "{middle}");
     }

@@ -34,7 +34,10 @@ fn main() -> ExitCode {
     let ui = Ui::new();
     let report = runtime.block_on(soak::run(options, |line| ui.step(line)));
     let soak::Report { entries, rounds, kills, .. } = &report;
-    ui.step(format!("{entries} answered entries, {rounds} rounds, {kills} kills of the runtime, seed {}", options.seed));
+    ui.step(format!(
+        "{entries} answered entries, {rounds} rounds, {kills} kills of the runtime, seed {}",
+        options.seed
+    ));
     print!("{report}");
     if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

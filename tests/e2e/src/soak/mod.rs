@@ -190,12 +190,18 @@ impl Soak {
     /// Lets the crowd work, kills, and asks for those who had an answer. Says what it did.
     async fn round(&mut self, round: u32) -> String {
         // A line that has started may admit nobody for three seconds: some rounds are longer.
-        let calm = if round % 4 == 1 { 6_000 + self.random.below(4_000) } else { self.random.below(1_500) };
+        let calm = match (round % 4, &self.relays) {
+            (1, None) => 6_000 + self.random.below(4_000),
+            (1, Some(_)) => 3_000 + self.random.below(2_000),
+            _ => self.random.below(1_500),
+        };
         tokio::time::sleep(Duration::from_millis(calm)).await;
         let names: Vec<&str> = self.target.events.clone();
         let blow = match (&self.relays, self.options.outage) {
             (None, _) | (_, None) => Blow::Worker,
-            (_, Some(outage)) if round + 1 == self.options.rounds.div_ceil(2) => Blow::Broker(outage),
+            (_, Some(outage)) if round + 1 == self.options.rounds.div_ceil(2) => {
+                Blow::Broker { frozen: Duration::ZERO, away: outage }
+            }
             _ => Blow::by_chance(&mut self.random),
         };
         let (_, mut before) = relays::counts(&self.world, &names).await;

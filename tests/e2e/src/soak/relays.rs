@@ -25,10 +25,20 @@ const READING: Duration = Duration::from_secs(60);
 pub enum Blow {
     /// `kill -9` of the Worker's runtime.
     Worker,
-    /// `kill -9` of the broker, which stays away for so long.
-    Broker(Duration),
-    /// `kill -9` of this relay.
-    Relay(usize),
+    /// `kill -9` of the broker, which stays away for so long. First it may be frozen for a while, so that a produce is under way.
+    Broker {
+        /// Frozen before.
+        frozen: Duration,
+        /// Away after.
+        away: Duration,
+    },
+    /// `kill -9` of this relay, perhaps while the broker is frozen: what was under way is then appended after its death.
+    Relay {
+        /// Which.
+        index: usize,
+        /// The broker, before.
+        frozen: Duration,
+    },
     /// SIGTERM to this relay: nothing may be repeated for it.
     CleanStop(usize),
 }
@@ -36,12 +46,14 @@ pub enum Blow {
 impl Blow {
     /// What the dice say: mostly broker and relay.
     pub fn by_chance(random: &mut Random) -> Self {
-        let relay = usize::try_from(random.below(RELAYS as u64)).unwrap_or(0);
+        let index = usize::try_from(random.below(RELAYS as u64)).unwrap_or(0);
+        // Half of the time not at all; else longer than a relay waits between two drains.
+        let frozen = Duration::from_millis(if random.below(2) == 0 { 0 } else { 100 + random.below(700) });
         match random.below(10) {
             0..=1 => Self::Worker,
-            2..=5 => Self::Broker(Duration::from_millis(random.below(3_000))),
-            6..=8 => Self::Relay(relay),
-            _ => Self::CleanStop(relay),
+            2..=5 => Self::Broker { frozen, away: Duration::from_millis(random.below(3_000)) },
+            6..=8 => Self::Relay { index, frozen },
+            _ => Self::CleanStop(index),
         }
     }
 
@@ -49,16 +61,16 @@ impl Blow {
     const fn bound(self) -> Duration {
         Duration::from_secs(match self {
             Self::Worker => 10,
-            Self::Broker(_) => 30,
-            Self::Relay(_) | Self::CleanStop(_) => 15,
+            Self::Broker { .. } => 30,
+            Self::Relay { .. } | Self::CleanStop(_) => 15,
         })
     }
 
     const fn index(self) -> usize {
         match self {
             Self::Worker => 0,
-            Self::Broker(_) => 1,
-            Self::Relay(_) => 2,
+            Self::Broker { .. } => 1,
+            Self::Relay { .. } => 2,
             Self::CleanStop(_) => 3,
         }
     }
@@ -68,8 +80,13 @@ impl fmt::Display for Blow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Worker => f.write_str("Worker killed"),
-            Self::Broker(away) => write!(f, "broker killed, away for {:.1} s", away.as_secs_f64()),
-            Self::Relay(index) => write!(f, "relay {index} killed"),
+            Self::Broker { frozen, away } => {
+                let (frozen, away) = (frozen.as_secs_f64(), away.as_secs_f64());
+                write!(f, "broker frozen for {frozen:.1} s and killed, away for {away:.1} s")
+            }
+            Self::Relay { index, frozen } => {
+                write!(f, "relay {index} killed, the broker frozen for {:.1} s", frozen.as_secs_f64())
+            }
             Self::CleanStop(index) => write!(f, "relay {index} stopped"),
         }
     }
@@ -122,8 +139,7 @@ impl Relays {
     fn begin(&mut self, world: &World) -> (Relay, usize) {
         let life = self.lives.len();
         let log = world.dir.join(format!("logs/relay-{life}.log"));
-        let options =
-            RelayOptions::new(&world.issuer, &self.kafka().bootstrap(), &self.topic, &world.keys.relay, &log);
+        let options = RelayOptions::new(&world.issuer, &self.kafka().bootstrap(), &self.topic, &world.keys.relay, &log);
         let relay = Relay::start(&options).unwrap_or_else(|error| panic!("no relay: {error:#}"));
         self.lives.push(Life { log, killed: false });
         (relay, life)
@@ -136,31 +152,50 @@ impl Relays {
     pub async fn strike(&mut self, world: &World, blow: Blow) {
         match blow {
             Blow::Worker => {}
-            Blow::Broker(away) => {
+            Blow::Broker { frozen, away } => {
+                self.freeze(frozen).await;
                 let mut kafka = self.kafka.take().expect("a broker");
                 kafka.kill9();
                 tokio::time::sleep(away).await;
                 let restarted = tokio::task::block_in_place(|| kafka.restart());
                 self.kafka = Some(restarted.unwrap_or_else(|error| panic!("no broker after a restart: {error:#}")));
             }
-            Blow::Relay(index) | Blow::CleanStop(index) => {
+            Blow::Relay { index, frozen } => {
+                self.freeze(frozen).await;
                 let (mut relay, life) = self.running.remove(index);
-                if blow == Blow::Relay(index) {
-                    relay.kill9();
+                relay.kill9();
+                self.lives[life].killed = true;
+                self.signal("-CONT");
+                let relay = self.begin(world);
+                self.running.insert(index, relay);
+            }
+            Blow::CleanStop(index) => {
+                let (mut relay, life) = self.running.remove(index);
+                let ended = tokio::task::block_in_place(|| relay.stop());
+                let ended = ended.unwrap_or_else(|error| panic!("no end of a relay: {error:#}"));
+                if !ended.success() {
+                    // What it dropped may have been under way.
                     self.lives[life].killed = true;
-                } else {
-                    let ended = tokio::task::block_in_place(|| relay.stop());
-                    let ended = ended.unwrap_or_else(|error| panic!("no end of a relay: {error:#}"));
-                    if !ended.success() {
-                        // What it dropped may have been under way.
-                        self.lives[life].killed = true;
-                        self.broken.push(format!("relay life {life} did not stop cleanly ({ended})"));
-                    }
+                    self.broken.push(format!("relay life {life} did not stop cleanly ({ended})"));
                 }
                 let relay = self.begin(world);
                 self.running.insert(index, relay);
             }
         }
+    }
+
+    /// Freezes the broker for so long; it stays frozen.
+    async fn freeze(&self, frozen: Duration) {
+        if !frozen.is_zero() {
+            self.signal("-STOP");
+            tokio::time::sleep(frozen).await;
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.kafka().id().to_string();
+        let sent = std::process::Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "cannot send {signal} to the broker");
     }
 
     /// Waits until more is known to be in Kafka than `before`, or all there is.

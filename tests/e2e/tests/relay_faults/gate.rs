@@ -63,10 +63,6 @@ impl Gate {
         self.with(|script| script.trouble = Some((path, trouble, times)));
     }
 
-    pub fn calm(&self) {
-        self.with(|script| script.trouble = None);
-    }
-
     pub fn met(&self) -> usize {
         self.with(|script| script.met)
     }
@@ -92,8 +88,7 @@ impl Door {
     pub async fn open(worker: FakeWorker) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let mut door =
-            Self { worker, gate: Gate::default(), url: format!("http://{address}"), address, serving: None };
+        let mut door = Self { worker, gate: Gate::default(), url: format!("http://{address}"), address, serving: None };
         door.serve(listener);
         door
     }
@@ -131,7 +126,8 @@ async fn meet(State(gate): State<Gate>, request: Request, next: Next) -> Respons
     let Some(trouble) = gate.next(request.uri().path()) else { return next.run(request).await };
     match trouble {
         Trouble::Problem(status, slug, retry_after) => {
-            let body = format!(r#"{{"type":"urn:ropeline:problem:{slug}","status":{status},"detail":"as the test says"}}"#);
+            let body =
+                format!(r#"{{"type":"urn:ropeline:problem:{slug}","status":{status},"detail":"as the test says"}}"#);
             let status = StatusCode::from_u16(status).expect("a status");
             let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
             if let Some(seconds) = retry_after {

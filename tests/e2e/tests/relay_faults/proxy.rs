@@ -38,9 +38,6 @@ pub enum Kind {
     Produce,
 }
 
-pub const KINDS: [Kind; 6] =
-    [Kind::Versions, Kind::Topics, Kind::Leader, Kind::Ends, Kind::Fetch, Kind::Produce];
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The connection breaks; the broker never sees the request.
@@ -295,11 +292,10 @@ impl Asked {
         let request: ProduceRequest = self.body();
         let topic = request.topic_data.first().expect("a topic");
         let partition = topic.partition_data.first().expect("a partition");
-        let refused = PartitionProduceResponse::default()
-            .with_index(partition.index)
-            .with_error_code(code)
-            .with_base_offset(-1);
-        let refused = TopicProduceResponse::default().with_name(topic.name.clone()).with_partition_responses(vec![refused]);
+        let refused =
+            PartitionProduceResponse::default().with_index(partition.index).with_error_code(code).with_base_offset(-1);
+        let refused =
+            TopicProduceResponse::default().with_name(topic.name.clone()).with_partition_responses(vec![refused]);
         self.answer(&ProduceResponse::default().with_responses(vec![refused]))
     }
 

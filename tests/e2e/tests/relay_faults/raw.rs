@@ -5,13 +5,14 @@ use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnT
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
     AddPartitionsToTxnRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, EndTxnRequest,
-    FetchRequest, FindCoordinatorRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
-    RequestHeader, ResponseHeader, TopicName, TransactionalId,
+    FetchRequest, FindCoordinatorRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ListOffsetsRequest,
+    MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader, TopicName, TransactionalId,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use kafka_protocol::records::{
@@ -116,9 +117,19 @@ impl Raw {
         panic!("cannot create {topic}: it does not go away");
     }
 
+    /// Changes a topic's setting.
+    pub async fn set(&mut self, topic: &str, name: &str, value: &str) {
+        let config = AlterableConfig::default().with_name(text(name)).with_value(Some(text(value)));
+        let resource = AlterConfigsResource::default()
+            .with_resource_type(2)
+            .with_resource_name(text(topic))
+            .with_configs(vec![config]);
+        let answer = self.call(0, &IncrementalAlterConfigsRequest::default().with_resources(vec![resource])).await;
+        assert_eq!(answer.responses[0].error_code, 0, "cannot set {name} of {topic}");
+    }
+
     pub async fn delete(&mut self, topic: &str) {
-        let request =
-            DeleteTopicsRequest::default().with_topic_names(vec![topic_name(topic)]).with_timeout_ms(10_000);
+        let request = DeleteTopicsRequest::default().with_topic_names(vec![topic_name(topic)]).with_timeout_ms(10_000);
         let answer = self.call(4, &request).await;
         assert_eq!(answer.responses[0].error_code, 0, "cannot delete {topic}");
         for _ in 0..TRIES {
@@ -170,7 +181,11 @@ impl Raw {
             let batches = RecordBatchDecoder::decode_all(&mut bytes).expect("record batches");
             let read: Vec<Written> = batches.into_iter().flat_map(|batch| batch.records).collect();
             let Some(last) = read.last().map(|record| record.offset) else { break };
-            records.extend(read.iter().filter(|record| record.offset >= offset && !record.control).map(|record| shown(partition, record)));
+            records.extend(
+                read.iter()
+                    .filter(|record| record.offset >= offset && !record.control)
+                    .map(|record| shown(partition, record)),
+            );
             offset = last + 1;
         }
         records
@@ -201,7 +216,7 @@ impl Raw {
             producer_epoch: epoch,
             timestamp_type: TimestampType::Creation,
             offset: i64::from(offset),
-            sequence: if sequence < 0 { -1 } else { sequence + offset },
+            sequence: sequence + offset,
             timestamp: 1_795_376_041_250,
             key: bytes(key),
             value: bytes(value),
@@ -226,8 +241,9 @@ impl Raw {
         let id = TransactionalId(text(name));
         // Makes the broker have a coordinator of transactions.
         let find = FindCoordinatorRequest::default().with_key(text(name)).with_key_type(1);
-        let init =
-            InitProducerIdRequest::default().with_transactional_id(Some(id.clone())).with_transaction_timeout_ms(600_000);
+        let init = InitProducerIdRequest::default()
+            .with_transactional_id(Some(id.clone()))
+            .with_transaction_timeout_ms(600_000);
         for _ in 0..TRIES {
             let answer = self.call(1, &find).await;
             if answer.error_code == 0 {

@@ -94,7 +94,8 @@ impl Rig {
         let config = dir.join("relay.toml");
         let text = format!(
             "[kafka]\ncall_timeout_ms = {}\n[worker]\nrequest_timeout_ms = 1500\n[scan]\nmax_seconds = {}\n[intervals]\n\
-             events_ms = 200\nidle_ms = 50\nstopped_retry_seconds = 2\n[limits]\nmax_failures = {}\n",
+             events_ms = 200\nidle_ms = 50\nstopped_retry_seconds = 2\n[limits]\nmax_failures = {}\n\
+             [log]\nlevel = \"info,ropeline_relay=debug\"\n",
             settings.call_timeout.as_millis(),
             settings.scan_seconds,
             settings.max_failures
