@@ -71,8 +71,30 @@ pub(crate) async fn limited<T>(
     limit: Duration,
     call: impl Future<Output = Result<T, BrokerFailure>>,
 ) -> Result<T, BrokerFailure> {
-    let late = || BrokerFailure::Unknown { cause: format!("no answer within {limit:?}") };
-    timeout(limit, call).await.unwrap_or_else(|_| Err(late()))
+    let mut call = Box::pin(call);
+    if let Ok(answer) = timeout(limit, &mut call).await {
+        return answer;
+    }
+    drop_whole(call);
+    Err(BrokerFailure::Unknown { cause: format!("no answer within {limit:?}") })
+}
+
+/// Drops a call with all it leaves behind. One of rskafka that is dropped in the middle of sending spawns a task that goes on
+/// sending, for ever when the broker never reads, and holds the connection and the batch. Here that task gets a runtime without a
+/// thread, which ends at once and drops it.
+fn drop_whole<T>(call: T) {
+    match tokio::runtime::Builder::new_current_thread().build() {
+        Ok(grave) => {
+            let inside = grave.enter();
+            drop(call);
+            drop(inside);
+            grave.shutdown_background();
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no runtime to drop a call in");
+            drop(call);
+        }
+    }
 }
 
 /// An Apache Kafka cluster.
@@ -90,10 +112,24 @@ impl Kafka {
 }
 
 fn failure(error: KafkaError) -> BrokerFailure {
+    let cause = connect::explain(&error.to_string());
     match error {
-        KafkaError::ServerError { protocol_error: ProtocolError::OffsetOutOfRange, .. } => BrokerFailure::OutOfRange,
-        other => BrokerFailure::Unknown { cause: connect::explain(&other.to_string()) },
+        KafkaError::ServerError { protocol_error, .. } => match protocol_error {
+            ProtocolError::OffsetOutOfRange => BrokerFailure::OutOfRange,
+            ProtocolError::MessageTooLarge | ProtocolError::RecordListTooLarge => BrokerFailure::TooLarge { cause },
+            ProtocolError::TopicAuthorizationFailed | ProtocolError::ClusterAuthorizationFailed => {
+                BrokerFailure::Denied { cause }
+            }
+            _ => BrokerFailure::Unknown { cause },
+        },
+        _ => BrokerFailure::Unknown { cause },
     }
+}
+
+/// Whether an answer could not be read for the mark that ends a transaction: no mark of a real broker can be read by `rskafka`
+/// 0.6.0 (<https://github.com/influxdata/rskafka/pull/297>).
+fn has_mark(error: &KafkaError) -> bool {
+    error.to_string().contains("control batch record")
 }
 
 impl Broker for Kafka {
@@ -147,9 +183,18 @@ impl Log for KafkaLog {
     }
 
     async fn fetch(&self, event: &EventId, offset: Offset, max_bytes: u32) -> Result<Fetched, BrokerFailure> {
-        let most = i32::try_from(max_bytes).unwrap_or(i32::MAX);
-        let (records, high_watermark) =
-            self.client.fetch_records(offset.0, 1..most, FETCH_WAIT_MS).await.map_err(failure)?;
+        let mut most = i32::try_from(max_bytes).unwrap_or(i32::MAX);
+        let mut at = offset;
+        let (records, high_watermark) = loop {
+            match self.client.fetch_records(at.0, 1..most.saturating_add(1), FETCH_WAIT_MS).await {
+                Err(error) if !has_mark(&error) => return Err(failure(error)),
+                // Somewhere in the answer. One byte brings the first batch and no other.
+                Err(_) if most > 1 => most = 1,
+                // It is the first batch, and takes one offset.
+                Err(_) => at = at.plus(1),
+                Ok(answer) => break answer,
+            }
+        };
         let records = records
             .iter()
             .map(|found| Read {

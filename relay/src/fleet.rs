@@ -35,8 +35,8 @@ pub struct FleetRules {
     pub stop_within: Duration,
 }
 
-/// A missing topic is the commonest beginner's trouble and quickly mended: look again sooner.
-const TOPIC_RETRY: Duration = Duration::from_secs(5);
+/// What an operator mends from outside, like a missing topic or permission, leaves nothing in doubt: look again sooner.
+const MENDED_RETRY: Duration = Duration::from_secs(5);
 /// After too many failures in a row, or when another relay took over.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -156,7 +156,8 @@ impl<W: WorkerApi, B: Broker> Fleet<W, B> {
                 self.rules.poll
             }
             Err(failure) => {
-                let wait = self.rules.poll + Duration::from_millis(self.backoff.failed());
+                let asked = Duration::from_millis(failure.retry_after_ms().unwrap_or(0));
+                let wait = (self.rules.poll + Duration::from_millis(self.backoff.failed())).max(asked);
                 let retry_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 self.shared.health.worker_failed(&failure.to_string());
                 warn!(cause = %failure, retry_ms, "cannot ask the Worker which events are busy");
@@ -260,7 +261,12 @@ impl<W: WorkerApi, B: Broker> Fleet<W, B> {
                 Some(Duration::from_millis(*retry_after_ms).clamp(self.rules.poll, most))
             }
             Outcome::Stale | Outcome::GaveUp { .. } => Some(PAUSE),
-            Outcome::Stopped(StopCause::TopicMissing { .. }) => Some(TOPIC_RETRY.min(self.rules.stopped_retry)),
+            Outcome::Stopped(
+                StopCause::TopicMissing { .. }
+                | StopCause::NotAuthorized { .. }
+                | StopCause::EntryTooLarge { .. }
+                | StopCause::Refused { .. },
+            ) => Some(MENDED_RETRY.min(self.rules.stopped_retry)),
             Outcome::Gone | Outcome::Stopped(_) => Some(self.rules.stopped_retry),
         }
     }

@@ -172,8 +172,12 @@ impl<W: WorkerApi, B: Broker> EventTask<W, B> {
     }
 
     async fn connect(&mut self, topic: &str) -> Result<Option<u32>, BrokerFailure> {
-        let client = self.limited(self.shared.broker.connect()).await?;
-        let partitions = self.limited(client.partitions(topic)).await?;
+        let connecting = async {
+            let client = self.shared.broker.connect().await?;
+            let partitions = client.partitions(topic).await?;
+            Ok((client, partitions))
+        };
+        let (client, partitions) = self.limited(connecting).await?;
         self.client = Some(client);
         Ok(partitions)
     }

@@ -52,6 +52,9 @@ pub fn note(event: &EventId, epoch: Option<Epoch>, note: &Note) {
         Note::Recovering { cause: cause @ Cause::Shifted { .. }, batch: Some((first, last)) } => {
             debug!(%event, epoch, first = first.0, last = last.0, %cause, "batch further on than expected: confirming it");
         }
+        Note::Recovering { cause: cause @ Cause::TooLarge { .. }, batch: Some((first, last)) } => {
+            warn!(%event, epoch, first = first.0, last = last.0, %cause, "batch too large for the topic: smaller ones");
+        }
         Note::Recovering { cause, batch: Some((first, last)) } => {
             warn!(%event, epoch, first = first.0, last = last.0, %cause, "batch not clean: looking into the log");
         }

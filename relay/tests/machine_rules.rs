@@ -293,6 +293,8 @@ fn a_scan_that_cannot_see_the_end_of_the_log_ends_after_its_time() {
     while !matches!(effect, Effect::Drain(_)) {
         effect = match effect {
             Effect::Fetch { .. } => s.step(read(&[], 60)),
+            // Nothing can be read beyond where it stands: something is hidden there.
+            Effect::Bounds => s.step(Input::Bounds(Ok(Bounds { earliest: Offset(0), latest: Offset(50) }))),
             Effect::RenewLease { .. } => s.step(Input::Renewed(Ok(10_000))),
             wait => s.wake(wait),
         };

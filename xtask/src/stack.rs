@@ -93,7 +93,12 @@ impl Stack {
                 ui.step(format!("start: Kafka on port {port}"));
                 let kafka = Kafka::start(
                     ui,
-                    KafkaOptions { dir: dir.join("kafka"), port: *port, controller_port: *controller_port },
+                    KafkaOptions {
+                        dir: dir.join("kafka"),
+                        port: *port,
+                        controller_port: *controller_port,
+                        settings: Vec::new(),
+                    },
                 )?;
                 let bootstrap = kafka.bootstrap();
                 (Some(kafka), bootstrap)

@@ -51,6 +51,8 @@ label! {
         Broker = "broker",
         /// The outcome of a produce is unknown.
         UnknownOutcome = "unknown_outcome",
+        /// The topic takes no batch of this size: a smaller one follows.
+        TooLarge = "too_large",
         /// A batch stands further on than expected and is looked for.
         Shifted = "shifted",
         /// Records exist and cannot be read yet.
@@ -67,6 +69,10 @@ label! {
     StopLabel {
         /// [`StopCause::TopicMissing`]
         TopicMissing = "topic_missing",
+        /// [`StopCause::NotAuthorized`]
+        NotAuthorized = "not_authorized",
+        /// [`StopCause::EntryTooLarge`]
+        EntryTooLarge = "entry_too_large",
         /// [`StopCause::PartitionMissing`]
         PartitionMissing = "partition_missing",
         /// [`StopCause::LogLost`]
@@ -89,6 +95,8 @@ impl StopLabel {
     pub fn of(cause: &StopCause) -> Self {
         match cause {
             StopCause::TopicMissing { .. } => Self::TopicMissing,
+            StopCause::NotAuthorized { .. } => Self::NotAuthorized,
+            StopCause::EntryTooLarge { .. } => Self::EntryTooLarge,
             StopCause::PartitionMissing { .. } => Self::PartitionMissing,
             StopCause::LogLost { .. } => Self::LogLost,
             StopCause::OtherRecord { .. } => Self::OtherRecord,
@@ -161,6 +169,7 @@ impl Counters {
                 self.unknown.inc();
                 RetryCause::UnknownOutcome
             }
+            Note::Recovering { cause: Cause::TooLarge { .. }, .. } => RetryCause::TooLarge,
             Note::Recovering { cause: Cause::Shifted { .. }, .. } => RetryCause::Shifted,
             Note::Recovering { cause: Cause::Broker(_), .. } => RetryCause::Broker,
             Note::NotVisible { .. } => RetryCause::NotVisible,

@@ -161,6 +161,21 @@ pub enum WorkerFailure {
     },
 }
 
+impl WorkerFailure {
+    /// No `Retry-After` is waited for longer, so that the end of the trouble does not go unnoticed.
+    const LONGEST_RETRY_AFTER_MS: u64 = 30_000;
+
+    /// How long the Worker wants not to be asked, as far as that is sensible.
+    pub(crate) fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::Held { retry_after_ms } => Some(*retry_after_ms),
+            Self::Later { retry_after_ms, .. } => *retry_after_ms,
+            _ => None,
+        }
+        .map(|ms| ms.min(Self::LONGEST_RETRY_AFTER_MS))
+    }
+}
+
 /// Why a call to Kafka brought nothing, or nobody knows what.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -168,6 +183,18 @@ pub enum BrokerFailure {
     /// The wanted offset is outside the log.
     #[error("the offset is outside the log")]
     OutOfRange,
+    /// The batch is larger than the topic or the broker takes. Nothing of it is in the log.
+    #[error("{cause}")]
+    TooLarge {
+        /// What the broker said.
+        cause: String,
+    },
+    /// The relay's principal may not do this. After a produce: nothing is in the log.
+    #[error("{cause}")]
+    Denied {
+        /// What the broker said.
+        cause: String,
+    },
     /// An error, or no answer in time; after a produce the records may be in the log all the same.
     #[error("{cause}")]
     Unknown {
@@ -307,6 +334,30 @@ pub enum StopCause {
         /// The Kafka topic.
         topic: String,
     },
+    /// The relay's principal lacks a permission.
+    #[error(
+        "the broker does not let the relay use topic {topic:?} ({cause}): allow its principal Describe, Read and Write on it (docs/kafka.md, Topic settings); the relay then goes on by itself"
+    )]
+    NotAuthorized {
+        /// The Kafka topic.
+        topic: String,
+        /// What the broker said.
+        cause: String,
+    },
+    /// A single entry is more than the topic takes.
+    #[error(
+        "topic {topic:?} does not even take seq {seq} alone ({bytes} bytes of value; {cause}): raise its max.message.bytes to 1 MiB or more (docs/kafka.md, Topic settings); the relay then goes on by itself"
+    )]
+    EntryTooLarge {
+        /// The Kafka topic.
+        topic: String,
+        /// The entry.
+        seq: Seq,
+        /// Bytes of its value.
+        bytes: usize,
+        /// What the broker said.
+        cause: String,
+    },
     /// The topic or partition that held this event's records is gone.
     #[error(
         "topic {topic:?} partition {partition}, where this event's records are, is no longer there: the log was deleted. The admission log still has every entry: restore the topic, or `ropeline-relay replay` (docs/kafka.md, \"A stopped event\")"
@@ -360,7 +411,7 @@ pub enum StopCause {
         known: Seq,
     },
     /// The Worker refuses the relay.
-    #[error("{cause}. For 401 and 403 check the relay key, for 404 and 421 the address and the prefix")]
+    #[error("{cause}. For 401 and 403 check the relay key, for 404, 421 and redirects the address and the prefix")]
     Refused {
         /// What the Worker said.
         cause: String,
@@ -393,6 +444,14 @@ pub enum Cause {
     Misaligned {
         /// Where it should have been.
         expected: Offset,
+    },
+    /// The topic takes no batch of this size. Nothing of it is in the log.
+    #[error("refused for its size ({cause}); from here on batches have {rows} records at most")]
+    TooLarge {
+        /// Records of the next batch, at most.
+        rows: usize,
+        /// What the broker said.
+        cause: String,
     },
     /// A call to Kafka failed.
     #[error("{0}")]

@@ -119,7 +119,11 @@ enum State {
     /// A fetch was out of range, or there is no record to look at: ask for the ends of the log.
     Measuring,
     Confirming(Placed),
+    /// A record that should be in the log is out of its range: ask for its ends.
+    Locating(Placed),
     Scanning(Scan),
+    /// A read-back sees nothing more below the high watermark: ask for the ends of what can be read.
+    Probing(Scan),
     Draining,
     Producing(Placed),
     Acking(Outcome),
@@ -159,7 +163,8 @@ pub struct Machine {
     placed: Option<Placed>,
     /// The anchor has held since `placed` was appended.
     anchored: bool,
-    waiting_since: Option<Mono>,
+    /// Rows of the next batch, at most: less than the rules say once the topic has refused a batch for its size.
+    batch_rows: usize,
     seems_lost: u32,
     configured_topic: Option<String>,
     test: bool,
@@ -174,6 +179,7 @@ impl Machine {
     pub fn new(event: EventId, rules: Rules, seed: u64) -> Self {
         Self {
             event,
+            batch_rows: rules.batch_rows,
             rules,
             state: State::New,
             notes: Vec::new(),
@@ -194,7 +200,6 @@ impl Machine {
             floor: Offset(0),
             placed: None,
             anchored: false,
-            waiting_since: None,
             seems_lost: 0,
             configured_topic: None,
             test: false,
@@ -242,6 +247,7 @@ impl Machine {
                 | State::Anchoring
                 | State::Measuring
                 | State::Scanning(_)
+                | State::Probing(_)
         );
         harmless && self.placed.is_none()
     }
@@ -265,7 +271,9 @@ impl Machine {
             (State::Anchoring, Input::Fetched(answer)) => self.anchored(around, answer),
             (State::Measuring, Input::Bounds(answer)) => self.measured(around, answer),
             (State::Confirming(placed), Input::Fetched(answer)) => self.confirmed(around, placed, answer),
+            (State::Locating(placed), Input::Bounds(answer)) => self.located(around, placed, answer),
             (State::Scanning(scan), Input::Fetched(answer)) => self.scanned(around, scan, answer),
+            (State::Probing(scan), Input::Bounds(answer)) => self.probed(around, scan, answer),
             (State::Draining, Input::Drained(answer)) => self.drained(around, answer),
             (State::Producing(placed), Input::Produced(answer)) => self.produced(around, placed, answer),
             (State::Acking(outcome), Input::Acked(answer)) => self.acked(outcome, answer),
@@ -376,7 +384,8 @@ impl Machine {
     /// What a failed call to the Worker leads to: wait and repeat for `goal`, or leave.
     fn worker_failed(&mut self, around: Around, failure: WorkerFailure, goal: Goal) -> Effect {
         let cause = failure.to_string();
-        let retry_after_ms = match failure {
+        let asked_ms = failure.retry_after_ms().unwrap_or(0);
+        match failure {
             WorkerFailure::Stale => return self.leave(Outcome::Stale),
             WorkerFailure::Held { retry_after_ms } => {
                 return self.leave(Outcome::Held { retry_after_ms });
@@ -385,11 +394,9 @@ impl Machine {
             WorkerFailure::Refused { .. } => {
                 return self.leave(Outcome::Stopped(StopCause::Refused { cause }));
             }
-            WorkerFailure::Later { retry_after_ms, .. } => retry_after_ms.unwrap_or(0),
-            WorkerFailure::BadAnswer { .. } => 0,
-        };
-        // A wait asked for is kept, but never so long that nobody would notice that it is over.
-        let ms = self.worker_backoff.failed().max(retry_after_ms.min(30_000));
+            WorkerFailure::Later { .. } | WorkerFailure::BadAnswer { .. } => {}
+        }
+        let ms = self.worker_backoff.failed().max(asked_ms);
         if self.worker_backoff.failures() > self.rules.max_failures {
             return self.leave(Outcome::GaveUp { cause });
         }

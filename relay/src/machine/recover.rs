@@ -30,6 +30,8 @@ pub(super) struct Placed {
     pub(super) last: Seq,
     pub(super) count: i64,
     pub(super) base: Offset,
+    /// Of all values.
+    pub(super) bytes: usize,
 }
 
 /// A read-back under way.
@@ -39,6 +41,8 @@ pub(super) struct Scan {
     /// The high watermark of the first answer: where the scan ends. What others append later only makes repeats.
     end: Option<Offset>,
     found: Option<Mark>,
+    /// Everything before it could be read, at a moment after an empty read.
+    stable: Option<Offset>,
     records: u64,
     repeats: u64,
     bytes: u64,
@@ -48,8 +52,13 @@ pub(super) struct Scan {
 impl Machine {
     /// After anything but a clean Ok: a new client, and look.
     pub(super) fn recover(&mut self, around: Around, cause: Cause, batch: Option<(Seq, Seq)>) -> Effect {
+        // What came of it is known: there is nothing to wait for.
+        let certain = matches!(cause, Cause::TooLarge { .. });
         let text = cause.to_string();
         self.notes.push(Note::Recovering { cause, batch });
+        if certain {
+            return self.go(around, Goal::Connect);
+        }
         let ms = self.broker_backoff.failed();
         if self.broker_backoff.failures() > self.rules.max_failures {
             return self.leave(Outcome::GaveUp { cause: text });
@@ -57,8 +66,11 @@ impl Machine {
         self.wait(around, ms, Goal::Connect)
     }
 
-    fn broker_failed(&mut self, around: Around, failure: &BrokerFailure) -> Effect {
-        self.recover(around, Cause::Broker(failure.to_string()), None)
+    fn broker_failed(&mut self, around: Around, failure: BrokerFailure) -> Effect {
+        match failure {
+            BrokerFailure::Denied { cause } => self.denied(cause),
+            other => self.recover(around, Cause::Broker(other.to_string()), None),
+        }
     }
 
     pub(super) fn connect(&mut self) -> Effect {
@@ -69,7 +81,7 @@ impl Machine {
     pub(super) fn connected(&mut self, around: Around, answer: Result<Option<u32>, BrokerFailure>) -> Effect {
         let partitions = match answer {
             Ok(partitions) => partitions.unwrap_or(0),
-            Err(failure) => return self.broker_failed(around, &failure),
+            Err(failure) => return self.broker_failed(around, failure),
         };
         if partitions == 0 && self.may_discard() {
             return match self.still_missing(around) {
@@ -109,7 +121,7 @@ impl Machine {
 
     pub(super) fn opened(&mut self, around: Around, answer: Result<(), BrokerFailure>) -> Effect {
         let placed = match (answer, &self.pin) {
-            (Err(failure), _) => return self.broker_failed(around, &failure),
+            (Err(failure), _) => return self.broker_failed(around, failure),
             (Ok(()), Some(pin)) => pin.next_offset.0 >= 0,
             (Ok(()), None) => false,
         };
@@ -124,7 +136,7 @@ impl Machine {
     pub(super) fn pinned(&mut self, around: Around, answer: Result<Bounds, BrokerFailure>) -> Effect {
         let bounds = match answer {
             Ok(bounds) => bounds,
-            Err(failure) => return self.broker_failed(around, &failure),
+            Err(failure) => return self.broker_failed(around, failure),
         };
         if let Some(pin) = &mut self.pin {
             pin.next_offset = bounds.latest;
@@ -159,40 +171,35 @@ impl Machine {
                 self.state = State::Measuring;
                 Effect::Bounds
             }
-            Err(failure) => self.broker_failed(around, &failure),
+            Err(failure) => self.broker_failed(around, failure),
         }
     }
 
     pub(super) fn measured(&mut self, around: Around, answer: Result<Bounds, BrokerFailure>) -> Effect {
         let bounds = match answer {
             Ok(bounds) => bounds,
-            Err(failure) => return self.broker_failed(around, &failure),
+            Err(failure) => return self.broker_failed(around, failure),
         };
         let next = self.known.next_offset;
         if bounds.latest < next {
             return self.seems_lost(around, next.plus(-1));
         }
-        let retained = bounds.earliest >= next && bounds.earliest.0 > 0;
-        if retained && bounds.earliest > self.floor {
-            self.floor = bounds.earliest;
-            self.notes.push(Note::Retention { earliest: bounds.earliest });
-        }
-        if let Some(placed) = self.placed {
-            let last = placed.base.plus(placed.count - 1);
-            if bounds.earliest > last {
-                // Appended for certain, by the broker's word and the log's beginning, and gone by retention already.
-                self.in_log(placed);
-                return self.go(around, Goal::Drain);
-            }
-            if bounds.latest <= last {
-                return self.start_scan(around);
-            }
-        }
+        let retained = self.is_retained(bounds);
         if !self.has_anchor() || retained {
             return self.anchor_holds(around);
         }
         // The record came into range again between the two questions: ask anew.
-        self.broker_failed(around, &BrokerFailure::OutOfRange)
+        self.broker_failed(around, BrokerFailure::OutOfRange)
+    }
+
+    /// Whether retention has removed the record at the anchor.
+    fn is_retained(&mut self, bounds: Bounds) -> bool {
+        let retained = bounds.earliest >= self.known.next_offset && bounds.earliest.0 > 0;
+        if retained && bounds.earliest > self.floor {
+            self.floor = bounds.earliest;
+            self.notes.push(Note::Retention { earliest: bounds.earliest });
+        }
+        retained
     }
 
     fn seems_lost(&mut self, around: Around, expected: Offset) -> Effect {
@@ -209,7 +216,6 @@ impl Machine {
         self.anchored = true;
         match self.placed {
             Some(placed) if self.has_anchor() || self.replay_from.is_none() => {
-                self.waiting_since = Some(around.now);
                 self.go(around, Goal::Confirm(placed))
             }
             // Right after a replay it matters what came in between.
@@ -230,11 +236,11 @@ impl Machine {
         if self.replay_from.is_some() && !self.has_anchor() {
             return self.go(around, Goal::Connect);
         }
-        self.waiting_since = Some(around.now);
         self.go(around, Goal::Confirm(placed))
     }
 
-    /// Its last record must be there.
+    /// Its last record must be there. Where it cannot be read yet, for another producer's transaction is open, the broker's word and a
+    /// high watermark beyond it are enough, as for any clean Ok.
     pub(super) fn confirm(&mut self, placed: Placed) -> Effect {
         self.state = State::Confirming(placed);
         Effect::Fetch { offset: placed.base.plus(placed.count - 1), max_bytes: ONE_RECORD_BYTES }
@@ -250,24 +256,39 @@ impl Machine {
         let fetched = match answer {
             Ok(fetched) => fetched,
             Err(BrokerFailure::OutOfRange) if self.anchored => {
-                self.state = State::Measuring;
+                self.state = State::Locating(placed);
                 return Effect::Bounds;
             }
-            Err(failure) => return self.broker_failed(around, &failure),
+            Err(failure) => return self.broker_failed(around, failure),
         };
-        let since = self.waiting_since.unwrap_or(around.now);
         match fetched.records.first() {
             Some(read) if read.offset == at && read.seq == Some(placed.last) => {
                 self.in_log(placed);
                 self.go_on(around)
             }
-            None if fetched.high_watermark > at && around.now.since(since) < self.rules.scan_ms => {
+            None if fetched.high_watermark > at => {
                 self.not_visible(at, fetched.high_watermark);
-                self.wait(around, NOT_VISIBLE_MS, Goal::Confirm(placed))
+                self.in_log(placed);
+                self.go(around, Goal::Drain)
             }
             _ if !self.anchored => self.go(around, Goal::Connect),
             _ => self.start_scan(around),
         }
+    }
+
+    /// The log does not reach to where the broker said, or begins after it.
+    pub(super) fn located(&mut self, around: Around, placed: Placed, answer: Result<Bounds, BrokerFailure>) -> Effect {
+        let bounds = match answer {
+            Ok(bounds) => bounds,
+            Err(failure) => return self.broker_failed(around, failure),
+        };
+        self.is_retained(bounds);
+        if bounds.earliest > placed.base.plus(placed.count - 1) {
+            // Appended for certain, by the broker's word and the log's beginning, and gone by retention already.
+            self.in_log(placed);
+            return self.go(around, Goal::Drain);
+        }
+        self.start_scan(around)
     }
 
     fn start_scan(&mut self, around: Around) -> Effect {
@@ -279,6 +300,7 @@ impl Machine {
             at: self.known.next_offset.max(self.floor),
             end: None,
             found: None,
+            stable: None,
             records: 0,
             repeats: 0,
             bytes: 0,
@@ -296,7 +318,7 @@ impl Machine {
         let fetched = match answer {
             Ok(fetched) => fetched,
             // Retention moved on, or the log was cut: the anchor tells which.
-            Err(failure) => return self.broker_failed(around, &failure),
+            Err(failure) => return self.broker_failed(around, failure),
         };
         let end = *scan.end.get_or_insert(fetched.high_watermark);
         for read in &fetched.records {
@@ -335,10 +357,33 @@ impl Machine {
             return self.end_scan(around, scan);
         }
         if fetched.records.is_empty() {
-            self.not_visible(scan.at, end);
-            return self.wait(around, NOT_VISIBLE_MS, Goal::Scan(scan));
+            let Some(stable) = scan.stable.take().filter(|stable| *stable > scan.at) else {
+                self.state = State::Probing(scan);
+                return Effect::Bounds;
+            };
+            // Nothing to read before an offset up to which all could be read: only marks that end transactions.
+            scan.at = stable;
+            if scan.at >= end {
+                return self.end_scan(around, scan);
+            }
         }
         self.go(around, Goal::Scan(scan))
+    }
+
+    /// After an empty read below the high watermark: is something hidden there, or are there no records?
+    pub(super) fn probed(&mut self, around: Around, mut scan: Scan, answer: Result<Bounds, BrokerFailure>) -> Effect {
+        match answer {
+            Ok(bounds) if bounds.latest > scan.at => {
+                // It may have become visible in between: read once more.
+                scan.stable = Some(bounds.latest);
+                self.go(around, Goal::Scan(scan))
+            }
+            Ok(bounds) => {
+                self.not_visible(scan.at, scan.end.unwrap_or(bounds.latest));
+                self.wait(around, NOT_VISIBLE_MS, Goal::Scan(scan))
+            }
+            Err(failure) => self.broker_failed(around, failure),
+        }
     }
 
     fn end_scan(&mut self, around: Around, scan: Scan) -> Effect {

@@ -53,7 +53,7 @@ impl Machine {
         Effect::Drain(DrainRequest {
             epoch,
             after: self.known.seq,
-            limit: self.rules.batch_rows,
+            limit: self.batch_rows,
             pin: (!self.pin_is_stored).then(|| self.pin.clone()).flatten(),
             ack: (self.known.seq > self.acked).then_some(self.known),
         })
@@ -106,6 +106,7 @@ impl Machine {
             last: last.seq,
             count: i64::try_from(batch.len()).unwrap_or(i64::MAX),
             base: self.known.next_offset,
+            bytes: batch.iter().map(|entry| entry.value.len()).sum(),
         });
         Effect::Produce { epoch, batch, not_after }
     }
@@ -113,8 +114,8 @@ impl Machine {
     /// The entries must go on without a gap where the log ends, else order would be lost.
     fn check(&self, answer: Drained) -> Result<Drained, WorkerFailure> {
         let bad = |detail: String| Err(WorkerFailure::BadAnswer { detail });
-        if answer.entries.len() > self.rules.batch_rows {
-            return bad(format!("{} entries, asked for {}", answer.entries.len(), self.rules.batch_rows));
+        if answer.entries.len() > self.batch_rows {
+            return bad(format!("{} entries, asked for {}", answer.entries.len(), self.batch_rows));
         }
         let mut expected = self.known.seq.next();
         for entry in &answer.entries {
@@ -153,6 +154,8 @@ impl Machine {
         let batch = Some((placed.first, placed.last));
         let offsets = match answer {
             Ok(offsets) => offsets,
+            Err(BrokerFailure::TooLarge { cause }) => return self.too_large(around, placed, cause),
+            Err(BrokerFailure::Denied { cause }) => return self.denied(cause),
             Err(failure) => {
                 let cause = Cause::Unknown(failure.to_string());
                 return self.recover(around, cause, batch);
@@ -180,6 +183,23 @@ impl Machine {
             return self.go(around, Goal::Drain);
         }
         self.wait(around, self.rules.idle_ms, Goal::Drain)
+    }
+
+    /// Half of it may fit. Each refusal makes batches smaller, so this ends: with one that fits, or with an entry that never will.
+    fn too_large(&mut self, around: Around, placed: Placed, cause: String) -> Effect {
+        let rows = usize::try_from(placed.count / 2).unwrap_or(0);
+        if rows == 0 {
+            let (topic, seq, bytes) = (self.topic(), placed.first, placed.bytes);
+            return self.leave(Outcome::Stopped(StopCause::EntryTooLarge { topic, seq, bytes, cause }));
+        }
+        self.batch_rows = rows;
+        self.recover(around, Cause::TooLarge { rows, cause }, Some((placed.first, placed.last)))
+    }
+
+    /// A permission does not come by asking again.
+    pub(super) fn denied(&mut self, cause: String) -> Effect {
+        let topic = self.topic();
+        self.leave(Outcome::Stopped(StopCause::NotAuthorized { topic, cause }))
     }
 
     /// The batch is in the log for certain.

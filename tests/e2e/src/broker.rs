@@ -26,9 +26,18 @@ pub fn shared() -> &'static Kafka {
 /// As [`shared`].
 #[must_use]
 pub fn start(name: &str) -> Kafka {
+    start_with(name, |options| options)
+}
+
+/// As [`start`], with more settings.
+///
+/// # Panics
+/// As [`shared`].
+#[must_use]
+pub fn start_with(name: &str, settings: impl FnOnce(KafkaOptions) -> KafkaOptions) -> Kafka {
     let dir = paths::target().join("e2e").join(format!("kafka-{}-{name}", binary()));
     let _ = std::fs::remove_dir_all(&dir);
-    let options = KafkaOptions::in_dir(dir).expect("free ports");
+    let options = settings(KafkaOptions::in_dir(dir).expect("free ports"));
     Kafka::start_with(jars(), options).unwrap_or_else(|error| panic!("no Kafka: {error:#}; {HOW_TO_GET_IT}"))
 }
 

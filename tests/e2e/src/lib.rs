@@ -5,6 +5,7 @@
 //! * [`Visitor`] is a client with its visitor key, ticket and pass.
 //! * [`broker`] is the one Kafka of a test binary.
 //! * [`trace`] reads what the line said about every exchange; [`checker`] rebuilds limits and order from that.
+//! * [`copies`] holds what stands in Kafka against the admission log.
 //! * [`order`] holds numbers against the times at which requests were sent and answered.
 //! * [`tokens`] forges tickets and passes with the deployment's keys, and with other ones.
 //! * [`faults`] puts doubles between the Worker and its objects, which fail as told.
@@ -15,6 +16,7 @@
 
 pub mod broker;
 pub mod checker;
+pub mod copies;
 pub mod faults;
 pub mod order;
 pub mod seed;

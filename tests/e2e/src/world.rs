@@ -264,6 +264,18 @@ impl World {
         self.raw(method, path, &headers, body.to_string()).await
     }
 
+    /// One call with a role's key; `None` when there is no answer, or a refusal.
+    pub async fn ask(&self, role: Role, method: Method, path: &str, body: &Value) -> Option<Value> {
+        let authorization = bearer(self.secret(role));
+        let headers = [("authorization", authorization.as_str())];
+        let mut client = self.client();
+        let answer = match body {
+            Value::Null => client.send(method, path, &headers, None).await,
+            body => client.send_json(method, path, &headers, body).await,
+        };
+        answer.ok().filter(|answer| answer.status.is_success()).map(|answer| answer.json())
+    }
+
     /// One call with the admin key; `Value::Null` is no body.
     ///
     /// # Panics

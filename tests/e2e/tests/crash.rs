@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ropeline_e2e::order::{Entry, assert_true_line};
 use ropeline_e2e::seed::Random;
 use ropeline_e2e::tokens::pass_claims;
-use ropeline_e2e::{Admission, Value, Visitor, World, broker, json, within};
+use ropeline_e2e::{Admission, Value, Visitor, World, broker, copies, json, soak, within};
 use tokio::task::JoinSet;
 use xtask::kafka::Record;
 
@@ -164,21 +164,12 @@ async fn stream(world: Arc<World>, event: &'static str, stop: Arc<AtomicBool>) -
     admissions.into_iter().map(|admission| admission.expect("admitted in the end")).collect()
 }
 
-/// First copies in order and without a gap, and every copy the same. Gives the first copies.
-fn first_copies(records: &[Record]) -> Vec<&Record> {
-    let mut first: Vec<&Record> = Vec::new();
-    for record in records {
-        let seq = record.json()["seq"].as_u64().expect("a seq");
-        assert_eq!(record.header("ce_id"), Some(format!("{}/{seq}", record.key).as_str()));
-        let known = usize::try_from(seq).unwrap() - 1;
-        if let Some(copy) = first.get(known) {
-            assert_eq!(copy.value, record.value, "a copy of {seq} differs");
-        } else {
-            assert_eq!(known, first.len(), "seq {seq} came after {} at offset {}", first.len(), record.offset);
-            first.push(record);
-        }
-    }
-    first
+/// All is in Kafka, in order, as the admission log has it. Gives the first copies.
+async fn first_copies<'a>(world: &World, event: &str, records: &'a [Record]) -> Vec<&'a Record> {
+    let log = soak::log::read(world, event).await.unwrap_or_else(|error| panic!("{error}"));
+    copies::check(event, records, log.values()).assert_whole();
+    let mut seen = BTreeSet::new();
+    records.iter().filter(|record| seen.insert(record.json()["seq"].as_u64())).collect()
 }
 
 fn assert_records_tell(first: &[&Record], admissions: &[Admission], head: u64) {
@@ -237,8 +228,9 @@ async fn nothing_is_lost_or_reordered_when_relay_worker_and_broker_are_killed() 
     let admissions = within("the visitors", Duration::from_secs(60), visitors).await.unwrap();
     world.wait_until_acked("storm", Duration::from_secs(40)).await;
     let head = world.stats("storm").await["head_seq"].as_u64().unwrap();
+    world.stop_relay();
     let records = broker::records(&kafka, &topic, "storm");
-    let first = first_copies(&records);
+    let first = first_copies(&world, "storm", &records).await;
     assert_records_tell(&first, &admissions, head);
     println!("{head} admissions, {} records", records.len());
 }
@@ -268,7 +260,7 @@ async fn clean_restarts_of_relay_and_worker_repeat_nothing() {
     world.stop_relay();
     let head = world.stats("calm").await["head_seq"].as_u64().unwrap();
     let records = broker::records(kafka, &topic, "calm");
-    let first = first_copies(&records);
+    let first = first_copies(&world, "calm", &records).await;
     assert_records_tell(&first, &admissions, head);
     assert_eq!(records.len() as u64, head, "something was repeated");
     assert!(head > 50, "only {head} admissions");

@@ -39,6 +39,8 @@ pub struct KafkaOptions {
     pub port: u16,
     /// KRaft's own port.
     pub controller_port: u16,
+    /// Settings that take precedence over those of `ops/kafka/server.properties`.
+    pub settings: Vec<(String, String)>,
 }
 
 impl KafkaOptions {
@@ -47,7 +49,15 @@ impl KafkaOptions {
     /// # Errors
     /// When there is no free port.
     pub fn in_dir(dir: impl Into<PathBuf>) -> Result<Self> {
-        Ok(Self { dir: dir.into(), port: process::free_port()?, controller_port: process::free_port()? })
+        let (port, controller_port) = (process::free_port()?, process::free_port()?);
+        Ok(Self { dir: dir.into(), port, controller_port, settings: Vec::new() })
+    }
+
+    /// With one more setting of the broker.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
     }
 }
 
@@ -183,11 +193,13 @@ impl Kafka {
 fn write_configuration(options: &KafkaOptions) -> Result<PathBuf> {
     let template = paths::root().join("ops/kafka/server.properties");
     let data = options.dir.join("data");
-    let text = std::fs::read_to_string(&template)
+    let mut text = std::fs::read_to_string(&template)
         .with_context(|| format!("cannot read {}", template.display()))?
         .replace("@PORT@", &options.port.to_string())
         .replace("@CONTROLLER_PORT@", &options.controller_port.to_string())
         .replace("@DATA@", &data.display().to_string());
+    // The last one of a name counts.
+    text.extend(options.settings.iter().map(|(name, value)| format!("{name}={value}\n")));
     let path = options.dir.join("server.properties");
     std::fs::write(&path, text)?;
     Ok(path)

@@ -20,10 +20,12 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let Arguments { options } = Arguments::parse();
+    let outage = options.relay.then(|| Duration::from_secs(options.outage_seconds));
     let options = soak::Options {
         rounds: options.rounds,
-        entries: options.entries,
-        clients: options.clients,
+        entries: options.entries(),
+        clients: options.clients(),
+        outage,
         at_most: Duration::from_secs(options.minutes * 60),
         seed: options.seed.unwrap_or_else(seed::seed),
     };
@@ -31,7 +33,11 @@ fn main() -> ExitCode {
     let runtime = runtime.unwrap_or_else(|error| panic!("no threads: {error}"));
     let ui = Ui::new();
     let report = runtime.block_on(soak::run(options, |line| ui.step(line)));
-    ui.step(format!("{} answered entries, {} kills, seed {}", report.entries, report.kills, options.seed));
+    let soak::Report { entries, rounds, kills, .. } = &report;
+    ui.step(format!(
+        "{entries} answered entries, {rounds} rounds, {kills} kills of the runtime, seed {}",
+        options.seed
+    ));
     print!("{report}");
     if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

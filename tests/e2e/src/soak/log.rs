@@ -46,11 +46,14 @@ pub async fn read(world: &World, event: &str) -> Result<Log, String> {
     let epoch = lease["epoch"].as_u64().ok_or("a lease without an epoch")?;
     let mut log = Log::default();
     loop {
-        let pin = json!({
-            "event": event, "epoch": epoch, "after": log.raw.len(), "limit": 500,
-            "topic": "soak", "partition": 0, "next_offset": 0,
-        });
-        let answer = ask("/queue/relay/drain", pin).await?;
+        let mut drain = json!({"event": event, "epoch": epoch, "after": log.raw.len(), "limit": 500});
+        if lease["topic"].is_null() {
+            // Where they would go: the first drain must say so.
+            drain["topic"] = json!("soak");
+            drain["partition"] = json!(0);
+            drain["next_offset"] = json!(0);
+        }
+        let answer = ask("/queue/relay/drain", drain).await?;
         let drained: Drained<'_> = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
         if drained.entries.is_empty() {
             break;
@@ -65,6 +68,12 @@ pub async fn read(world: &World, event: &str) -> Result<Log, String> {
 }
 
 impl Log {
+    /// The entries in their order, byte for byte.
+    #[must_use]
+    pub fn values(&self) -> &[String] {
+        &self.raw
+    }
+
     /// What is no longer as it was read before.
     #[must_use]
     pub fn changed_since(&self, before: &Self) -> Vec<String> {

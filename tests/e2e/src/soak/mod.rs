@@ -4,13 +4,15 @@
 //!   they hang up, ask twice at once, and ask again after a lost answer. They never pause for a kill.
 //! * `caller`: sends a call and takes down when it was sent and answered, and with what: the [`history`].
 //! * After each kill everybody who was answered in the last second before it is asked for again, and some of all the others.
+//! * [`relays`], when asked for: a real broker and two relays, which are killed, too.
 //! * [`check`] goes through the history and the admission logs in the end, and gives a verdict per promise.
 
 mod caller;
 pub mod check;
 mod crowd;
 pub mod history;
-mod log;
+pub mod log;
+pub mod relays;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,6 +28,7 @@ use self::caller::{Caller, Target};
 use self::check::{Counts, Verdict};
 use self::crowd::Member;
 use self::history::{Clock, Event, History, Kill, Outcome, Person, Recorder, What};
+use self::relays::{Blow, Relays};
 use crate::seed::Random;
 use crate::world::World;
 
@@ -75,6 +78,8 @@ pub struct Options {
     pub at_most: Duration,
     /// What decides who does what, and when the kills come.
     pub seed: u64,
+    /// With a broker and relays, which are killed like the runtime; once, in the middle, the broker stays away for so long.
+    pub outage: Option<Duration>,
 }
 
 /// What came of a run.
@@ -82,7 +87,9 @@ pub struct Options {
 pub struct Report {
     /// One verdict per promise.
     pub verdicts: Vec<Verdict>,
-    /// Kills.
+    /// Rounds, each with a kill or two.
+    pub rounds: u32,
+    /// Kills of the runtime.
     pub kills: usize,
     /// Visitors who were told a place.
     pub entries: usize,
@@ -113,6 +120,8 @@ impl fmt::Display for Report {
 /// A run under way.
 struct Soak {
     options: Options,
+    /// Dropped first: they ask the Worker.
+    relays: Option<Relays>,
     world: World,
     target: Arc<Target>,
     recorder: Arc<Recorder>,
@@ -135,19 +144,16 @@ pub async fn run(options: Options, mut progress: impl FnMut(&str)) -> Report {
     let members = JoinSet::from_iter(members.map(|member| member.go(Arc::clone(&stop))));
     let (began, mut round) = (Instant::now(), 0);
     while (round < options.rounds || soak.recorder.placed() < options.entries) && began.elapsed() < options.at_most {
-        let looked_at = soak.round(round).await;
+        let what = soak.round(round).await;
         round += 1;
-        progress(&format!(
-            "kill {round} of {}: {} answered entries so far, {looked_at} looked at again",
-            options.rounds.max(round),
-            soak.recorder.placed()
-        ));
+        let (rounds, placed) = (options.rounds.max(round), soak.recorder.placed());
+        progress(&format!("kill {round} of {rounds}: {what}; {placed} answered entries so far"));
     }
     stop.store(true, Ordering::SeqCst);
     members.join_all().await;
     progress("the last answers");
     soak.find_out().await;
-    soak.finish().await
+    soak.finish(round).await
 }
 
 impl Soak {
@@ -167,8 +173,10 @@ impl Soak {
             origin: world.keys.origin.clone(),
             seed: options.seed,
         };
+        let relays = options.outage.map(|_| tokio::task::block_in_place(|| Relays::start(&world)));
         Self {
             options,
+            relays,
             world,
             target: Arc::new(target),
             recorder: Arc::default(),
@@ -179,11 +187,44 @@ impl Soak {
         }
     }
 
-    /// Lets the crowd work, kills, and asks for those who had an answer. Gives how many.
-    async fn round(&mut self, round: u32) -> usize {
+    /// Lets the crowd work, kills, and asks for those who had an answer. Says what it did.
+    async fn round(&mut self, round: u32) -> String {
         // A line that has started may admit nobody for three seconds: some rounds are longer.
-        let calm = if round % 4 == 1 { 6_000 + self.random.below(4_000) } else { self.random.below(1_500) };
+        let calm = match (round % 4, &self.relays) {
+            (1, None) => 6_000 + self.random.below(4_000),
+            (1, Some(_)) => 3_000 + self.random.below(2_000),
+            _ => self.random.below(1_500),
+        };
         tokio::time::sleep(Duration::from_millis(calm)).await;
+        let names: Vec<&str> = self.target.events.clone();
+        let blow = match (&self.relays, self.options.outage) {
+            (None, _) | (_, None) => Blow::Worker,
+            (_, Some(outage)) if round + 1 == self.options.rounds.div_ceil(2) => {
+                Blow::Broker { frozen: Duration::ZERO, away: outage }
+            }
+            _ => Blow::by_chance(&mut self.random),
+        };
+        let (_, mut before) = relays::counts(&self.world, &names).await;
+        let mut what = blow.to_string();
+        match &mut self.relays {
+            Some(relays) if blow != Blow::Worker => {
+                relays.strike(&self.world, blow).await;
+                before = relays::counts(&self.world, &names).await.1;
+            }
+            _ => {
+                let looked_at = self.kill_worker().await;
+                what = format!("{what}, {looked_at} looked at again");
+            }
+        }
+        if let Some(relays) = &mut self.relays {
+            let took = relays.until_progress(&self.world, blow, &names, before).await;
+            what = format!("{what}, progress after {:.1} s", took.as_secs_f64());
+        }
+        what
+    }
+
+    /// Kills the runtime and asks for those who had an answer. Gives how many.
+    async fn kill_worker(&mut self) -> usize {
         let mut look_at = self.kill();
         // And some kills come while everybody is still coming back.
         if self.random.below(5) == 0 {
@@ -254,7 +295,11 @@ impl Soak {
         self.ask_for(people).await;
     }
 
-    async fn finish(self) -> Report {
+    async fn finish(mut self, rounds: u32) -> Report {
+        let names: Vec<&str> = self.target.events.clone();
+        if let Some(relays) = &mut self.relays {
+            relays.finish(&self.world, &names).await;
+        }
         let (mut counts, mut logs, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
         for event in EVENTS {
             let stats = self.world.stats(event.name).await;
@@ -267,7 +312,7 @@ impl Soak {
                     if again.entries.len() as u64 != count("head_seq") {
                         wrong.push(format!("{} entries in the log of {}: {stats}", again.entries.len(), event.name));
                     }
-                    logs.push(again.entries);
+                    logs.push(again);
                 }
                 (read, again) => wrong.extend([read.err(), again.err()].into_iter().flatten()),
             }
@@ -275,6 +320,11 @@ impl Soak {
         let entries = self.recorder.placed();
         let history =
             History { events: EVENTS.to_vec(), calls: self.recorder.take(), kills: self.kills, clock: self.clock };
+        let carried = self.relays.take().map(|relays| {
+            let logs: Vec<(&str, &log::Log)> = names.iter().copied().zip(&logs).collect();
+            relays.check(&logs)
+        });
+        let logs: Vec<Vec<check::Entry>> = logs.into_iter().map(|log| log.entries).collect();
         let mut limits = check::limits(&history, &logs);
         for (event, log) in EVENTS.iter().zip(&logs) {
             limits.broken.extend(check::trace(event, &self.world.trace(event.name), log));
@@ -284,8 +334,9 @@ impl Soak {
         let mut manners = check::manners(&history);
         let unanswered = self.unanswered.iter();
         manners.broken.extend(unanswered.map(|person| format!("{person} got no answer, however often it asked")));
-        let verdicts = vec![check::line(&history, &counts), same, limits, durable, manners];
-        let report = Report { verdicts, kills: history.kills.len(), entries, dir: self.world.dir.clone() };
+        let mut verdicts = vec![check::line(&history, &counts), same, limits, durable, manners];
+        verdicts.extend(carried);
+        let report = Report { verdicts, rounds, kills: history.kills.len(), entries, dir: self.world.dir.clone() };
         if !report.holds() {
             self.world.keep();
         }
