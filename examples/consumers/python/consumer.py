@@ -134,7 +134,9 @@ def consume(options, store):
                     log.warning("not committed: %s", error)
                 if gap:
                     return GAP_EXIT
-            if options.idle_seconds and consumer.assignment() and time.monotonic() - idle_since > options.idle_seconds:
+            if not consumer.assignment():
+                idle_since = time.monotonic()
+            elif options.idle_seconds and time.monotonic() - idle_since > options.idle_seconds:
                 break
     finally:
         consumer.close(autocommit=False)
