@@ -118,6 +118,7 @@ def consume(options, store):
         allow_auto_create_topics=False,
         max_poll_records=500,
         session_timeout_ms=options.session_seconds * 1000,
+        heartbeat_interval_ms=min(3000, options.session_seconds * 250),
     )
     stopped = []
     for number in (signal.SIGTERM, signal.SIGINT):
