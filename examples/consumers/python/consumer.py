@@ -118,6 +118,7 @@ def consume(options, store):
         allow_auto_create_topics=False,
         max_poll_records=500,
         session_timeout_ms=options.session_seconds * 1000,
+        heartbeat_interval_ms=min(3000, options.session_seconds * 250),
     )
     stopped = []
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -134,7 +135,9 @@ def consume(options, store):
                     log.warning("not committed: %s", error)
                 if gap:
                     return GAP_EXIT
-            if options.idle_seconds and consumer.assignment() and time.monotonic() - idle_since > options.idle_seconds:
+            if not consumer.assignment():
+                idle_since = time.monotonic()
+            elif options.idle_seconds and time.monotonic() - idle_since > options.idle_seconds:
                 break
     finally:
         consumer.close(autocommit=False)

@@ -54,7 +54,7 @@ async fn all_consumers_drop_repeats_and_report_gaps_alike() {
     let expected = scripted(topic).await;
     let mut running = Vec::new();
     for language in LANGUAGES {
-        running.push(Instance::start(language, "scripted", topic, &["--on-gap", "continue", "--idle-seconds", "3"]));
+        running.push(Instance::start(language, "scripted", topic, &["--on-gap", "continue", "--idle-seconds", "6"]));
     }
     let mut verdicts = Vec::new();
     for mut instance in running {
@@ -91,7 +91,7 @@ async fn a_gap_stops_a_consumer_until_it_is_told_to_go_on() {
                 assert!(said.log.contains("GAP: red: seq 5 follows 2; 3 to 4 are missing"), "{said:?}");
             }
             let mut told =
-                Instance::start(language, "stopped", topic, &["--on-gap", "continue", "--idle-seconds", "3"]);
+                Instance::start(language, "stopped", topic, &["--on-gap", "continue", "--idle-seconds", "6"]);
             told.end(0).await.verdict_text()
         });
     }

@@ -94,7 +94,9 @@ public final class Main {
                         return GAP_EXIT;
                     }
                 }
-                if (!idle.isZero() && !consumer.assignment().isEmpty() && idleSince.plus(idle).isBefore(Instant.now())) {
+                if (consumer.assignment().isEmpty()) {
+                    idleSince = Instant.now();
+                } else if (!idle.isZero() && idleSince.plus(idle).isBefore(Instant.now())) {
                     return 0;
                 }
             }
