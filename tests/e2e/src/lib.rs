@@ -17,6 +17,7 @@ pub mod broker;
 pub mod checker;
 pub mod faults;
 pub mod order;
+mod relay_health;
 pub mod seed;
 pub mod soak;
 pub mod tokens;
@@ -25,6 +26,7 @@ mod visitor;
 mod world;
 
 pub use hyper::{Method, StatusCode};
+pub use relay_health::HealthOf;
 pub use serde_json::{Value, json};
 pub use visitor::{Admission, Visitor, new_key};
 pub use world::{Role, World, WorldOptions};
