@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use rustix::process::Signal;
 
 use crate::bundle::Programs;
 use crate::process::{self, Output, Process};
@@ -25,6 +26,8 @@ pub struct RelayOptions {
     pub key: String,
     /// A TOML file with more settings.
     pub config: Option<PathBuf>,
+    /// Its health listener, on 127.0.0.1.
+    pub health: Option<u16>,
     /// Both outputs are appended to it.
     pub log: PathBuf,
 }
@@ -40,6 +43,7 @@ impl RelayOptions {
             topic: topic.to_owned(),
             key: key.to_owned(),
             config: None,
+            health: None,
             log: log.to_path_buf(),
         }
     }
@@ -67,6 +71,9 @@ impl Relay {
         if let Some(config) = &options.config {
             command.arg("--config").arg(config);
         }
+        if let Some(port) = options.health {
+            command.env("ROPELINE_RELAY_HEALTH_LISTEN", format!("127.0.0.1:{port}"));
+        }
         let process = Process::spawn("the relay", &mut command, Output::Log(&options.log))?;
         Ok(Self { process })
     }
@@ -85,6 +92,28 @@ impl Relay {
     /// SIGKILL, at once.
     pub fn kill9(&mut self) {
         self.process.kill9();
+    }
+
+    /// SIGSTOP: it stands still until [`Relay::resume`], and knows nothing of it.
+    pub fn pause(&mut self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&mut self) {
+        self.process.signal(Signal::CONT);
+    }
+
+    /// Memory it has in use, in KiB (`VmRSS`).
+    ///
+    /// # Errors
+    /// When it does not run, or the system does not say.
+    pub fn resident_kib(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix("kB")).and_then(|kib| kib.trim().parse().ok());
+        kib.with_context(|| format!("no VmRSS in {path}"))
     }
 
     /// SIGTERM: it finishes its batch, acks and leaves. Says how it ended.

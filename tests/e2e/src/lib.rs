@@ -19,6 +19,7 @@ pub mod checker;
 pub mod copies;
 pub mod faults;
 pub mod order;
+mod relay_health;
 pub mod seed;
 pub mod soak;
 pub mod tokens;
@@ -27,6 +28,7 @@ mod visitor;
 mod world;
 
 pub use hyper::{Method, StatusCode};
+pub use relay_health::HealthOf;
 pub use serde_json::{Value, json};
 pub use visitor::{Admission, Visitor, new_key};
 pub use world::{Role, World, WorldOptions};

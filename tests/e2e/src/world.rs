@@ -18,6 +18,7 @@ use xtask::ui::Ui;
 use xtask::workerd::{Workerd, WorkerdOptions};
 use xtask::{free_port, paths};
 
+use crate::relay_health::HealthOf;
 use crate::trace::Trace;
 use crate::visitor::Visitor;
 
@@ -175,6 +176,20 @@ impl World {
     #[must_use]
     pub fn relay_is_running(&self) -> bool {
         lock(&self.relay).as_mut().is_some_and(Relay::is_running)
+    }
+
+    /// One more relay beside others, with a log of its own and its health on a free port.
+    ///
+    /// # Panics
+    /// As [`World::start_relay`].
+    #[must_use]
+    pub fn one_more_relay(&self, name: &str, bootstrap: &str, topic: &str) -> (Relay, HealthOf) {
+        let log = self.dir.join(format!("logs/relay-{name}.log"));
+        let mut options = RelayOptions::new(&self.issuer, bootstrap, topic, &self.keys.relay, &log);
+        let port = free_port().expect("a free port");
+        options.health = Some(port);
+        let relay = Relay::start(&options).unwrap_or_else(|error| panic!("no relay: {error:#}; {HOW_TO_GET_IT}"));
+        (relay, HealthOf::new(name, port))
     }
 
     /// SIGKILL to the relay.
