@@ -34,6 +34,7 @@ const ADVICE: &[(&str, &str)] = &[
         "the broker's certificate is for another name: use the name in it for kafka.bootstrap and the broker's advertised.listeners",
     ),
     ("certificate: Expired", "the broker's certificate has expired: renew it, or set this machine's clock"),
+    ("tls handshake eof", "this port does not speak TLS: name the brokers' TLS port, or set kafka.tls.enabled = false"),
     (
         "InvalidContentType",
         "this port does not speak TLS: name the brokers' TLS port, or set kafka.tls.enabled = false",
@@ -60,10 +61,7 @@ const ADVICE: &[(&str, &str)] = &[
         "NotEnoughReplicas",
         "fewer brokers have the partition than its min.insync.replicas: bring brokers back, the relay goes on by itself",
     ),
-    (
-        "unexpected end of file",
-        "the broker hung up: does this port want TLS (kafka.tls.enabled) or SASL (kafka.sasl.mechanism)?",
-    ),
+    ("early eof", "the broker hung up: does this port want TLS (kafka.tls.enabled) or SASL (kafka.sasl.mechanism)?"),
 ];
 
 /// Sets up a client that starts from one `address`.
