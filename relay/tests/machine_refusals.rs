@@ -110,10 +110,7 @@ fn a_shifted_batch_hidden_by_an_open_transaction_is_believed_and_not_sent_again(
     s.ready(10, 50);
     s.drained(11..=12, 12);
     // Somebody's record at 50 belongs to a transaction that stays open.
-    s.produced(51, 2);
-    s.connected();
-    let effect = s.step(read(&[(49, Some(10))], 53));
-    assert_eq!(effect, fetch(52, 4 * 1024));
+    assert_eq!(s.produced(51, 2), fetch(52, 4 * 1024));
     assert_eq!(s.step(read(&[], 53)), drain(12, Some((12, 53))));
     assert!(matches!(s.notes[..], [Note::NotVisible { .. }, Note::Produced { .. }]), "{:?}", s.notes);
 }
@@ -125,9 +122,7 @@ fn the_first_batch_of_an_event_hidden_by_an_open_transaction_is_believed_too() {
     // No record of its own to look at: the ends of the log, of which the latest is what can be read.
     s.step(bounds(0, 50));
     s.drained(1..=2, 2);
-    s.produced(51, 2);
-    assert_eq!(s.connected(), Effect::Bounds);
-    assert_eq!(s.step(bounds(0, 50)), fetch(52, 4 * 1024));
+    assert_eq!(s.produced(51, 2), fetch(52, 4 * 1024));
     assert_eq!(s.step(read(&[], 53)), drain(2, Some((2, 53))));
 }
 
@@ -138,6 +133,8 @@ fn a_shifted_batch_beyond_the_high_watermark_is_looked_for() {
         s.ready(10, 50);
         s.drained(11..=12, 12);
         s.produced(60, 2);
+        // Not found by the client that was told so: a new one, the anchor, and once more.
+        s.step(read(&[], 52));
         s.connected();
         s.step(read(&[(49, Some(10))], 52));
         let mut effect = s.step(answer);
@@ -154,6 +151,9 @@ fn a_shifted_batch_that_retention_took_at_once_was_in_the_log() {
     s.ready(10, 50);
     s.drained(11..=12, 12);
     s.produced(60, 2);
+    let effect = s.step(Input::Fetched(Err(BrokerFailure::OutOfRange)));
+    assert!(matches!(effect, Effect::Wait { .. }), "{effect:?}");
+    s.step(Input::Woke);
     s.connected();
     s.step(read(&[(49, Some(10))], 62));
     assert_eq!(s.step(Input::Fetched(Err(BrokerFailure::OutOfRange))), Effect::Bounds);

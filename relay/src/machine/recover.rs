@@ -215,9 +215,7 @@ impl Machine {
         self.seems_lost = 0;
         self.anchored = true;
         match self.placed {
-            Some(placed) if self.has_anchor() || self.replay_from.is_none() => {
-                self.go(around, Goal::Confirm(placed))
-            }
+            Some(placed) if self.has_anchor() || self.replay_from.is_none() => self.go(around, Goal::Confirm(placed)),
             // Right after a replay it matters what came in between.
             _ => self.start_scan(around),
         }
