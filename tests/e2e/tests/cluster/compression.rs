@@ -6,7 +6,7 @@ use ropeline_e2e::{World, broker, json};
 use tokio::task::JoinSet;
 use xtask::kafka::Listener;
 
-use super::{cluster, topic};
+use super::{topic, whole};
 
 /// Name in the settings, and number in a record batch (Kafka protocol, attributes bits 0 to 2).
 const ALL: [(&str, u8); 5] = [("none", 0), ("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4)];
@@ -14,7 +14,7 @@ const VISITORS: u64 = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_compression_reaches_kafka_as_set_and_is_read_by_others() {
-    let cluster = tokio::task::block_in_place(cluster);
+    let (cluster, _whole) = whole().await;
     let world = World::start();
     for (name, number) in ALL {
         let topic = tokio::task::block_in_place(|| topic(cluster, &format!("e2e.{name}")));

@@ -1,4 +1,4 @@
-//! Each kind of security works, and the relay tells no secret; brokers that do not answer hold nothing up.
+//! Each kind of security works; each that is wrong is said, with what to do, by a relay that goes on and tells no secret.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,10 @@ use base64::prelude::BASE64_STANDARD;
 use ropeline_e2e::{World, json};
 use xtask::kafka::{Cluster, Listener};
 
-use super::{cluster, topic, until};
+use super::{topic, until, whole};
+
+/// A password that is not the one.
+const WRONG: &str = "not-the-password-7d1f0c";
 
 fn tls(ca: &Path, client: Option<(PathBuf, PathBuf)>) -> String {
     let client = client.map_or(String::new(), |(certificate, key)| {
@@ -31,17 +34,18 @@ fn secret(world: &World, name: &str, text: &str) -> PathBuf {
 #[track_caller]
 fn assert_secrets_kept(world: &World, cluster: &Cluster) {
     let log = world.relay_log();
-    let password = cluster.password();
-    let plain = BASE64_STANDARD.encode(format!("\0relay\0{password}"));
-    for form in [password, BASE64_STANDARD.encode(password).as_str(), plain.as_str()] {
-        assert!(!log.contains(form), "the log has the password");
+    for password in [cluster.password(), WRONG] {
+        let plain = BASE64_STANDARD.encode(format!("\0relay\0{password}"));
+        for form in [password, BASE64_STANDARD.encode(password).as_str(), plain.as_str()] {
+            assert!(!log.contains(form), "the log has the password");
+        }
     }
     assert!(!log.contains(world.keys.relay.as_str()), "the log has the relay key");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_security_carries_admissions() {
-    let cluster = tokio::task::block_in_place(cluster);
+    let (cluster, _whole) = whole().await;
     let world = World::start();
     let topic = tokio::task::block_in_place(|| topic(cluster, "e2e.security"));
     let password = secret(&world, "password", cluster.password());
@@ -73,9 +77,91 @@ async fn every_kind_of_security_carries_admissions() {
     assert_secrets_kept(&world, cluster);
 }
 
+/// A relay that cannot get at Kafka.
+struct Locked {
+    bootstrap: String,
+    topic: &'static str,
+    settings: String,
+    /// What it must say: the cause, or what to do about it.
+    says: &'static str,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_said_with_a_remedy_and_the_relay_goes_on() {
+    let (cluster, _whole) = whole().await;
+    let world = World::start();
+    tokio::task::block_in_place(|| ["e2e.locked", "closed.locked", "readonly.locked"].map(|name| topic(cluster, name)));
+    let right = secret(&world, "password", cluster.password());
+    let wrong = secret(&world, "wrong", WRONG);
+    let certificates = cluster.certificates();
+    let ca = certificates.ca();
+    let at = |listener| cluster.bootstrap(listener);
+    let locked = |bootstrap: String, settings: String, says| Locked { bootstrap, topic: "e2e.locked", settings, says };
+    let by_address = format!("127.0.0.1:{}", cluster.address(1, Listener::Tls).rsplit(':').next().expect("a port"));
+    let cases = [
+        locked(at(Listener::Tls), tls(&certificates.other_ca(), None), "name its CA in kafka.tls.ca_file"),
+        locked(by_address, tls(&ca, None), "the broker's certificate is for another name"),
+        locked(
+            at(Listener::MutualTls),
+            tls(&ca, None),
+            "the broker wants a client certificate, or another one: set kafka.tls.certificate_file",
+        ),
+        locked(
+            at(Listener::MutualTls),
+            tls(&ca, Some(certificates.stranger())),
+            "the broker wants a client certificate, or another one",
+        ),
+        locked(at(Listener::Sasl), sasl("PLAIN", &wrong), "check kafka.sasl.username, the password"),
+        locked(at(Listener::Sasl), sasl("SCRAM-SHA-512", &wrong), "check kafka.sasl.username, the password"),
+        locked(at(Listener::Sasl), String::new(), "does this port want TLS (kafka.tls.enabled) or SASL"),
+        locked(at(Listener::Tls), String::new(), "does this port want TLS (kafka.tls.enabled) or SASL"),
+        locked(at(Listener::Plain), tls(&ca, None), "this port does not speak TLS"),
+        Locked {
+            topic: "closed.locked",
+            ..locked(at(Listener::Sasl), sasl("SCRAM-SHA-256", &right), "may not describe it")
+        },
+        Locked {
+            topic: "readonly.locked",
+            ..locked(
+                at(Listener::Sasl),
+                sasl("SCRAM-SHA-256", &right),
+                "allow its principal Describe, Read and Write on it",
+            )
+        },
+    ];
+    for (number, case) in cases.iter().enumerate() {
+        let event = format!("locked-{number}");
+        // Its own topic: a relay that drains an event fixes where it goes, and each of them sees all that wait.
+        world.create(&event, &json!({"topic": case.topic})).await;
+        world.admitted(&event).await;
+        let before = world.relay_log().len();
+        world.start_configured_relay(&case.bootstrap, case.topic, &case.settings);
+        let said = || world.relay_log().get(before..).unwrap_or_default().to_owned();
+        until(&format!("{number}: {:?} in {}", case.says, world.dir.display()), Duration::from_secs(30), async || {
+            said().lines().any(|line| line.contains(case.says) && line.contains(&event))
+        })
+        .await;
+        assert!(world.relay_is_running(), "case {number} ended the relay: {}", said());
+        let stats = world.stats(&event).await;
+        assert_eq!(stats["acked_seq"], 0, "case {number} got through: {stats}");
+        world.stop_relay();
+    }
+    assert_secrets_kept(&world, cluster);
+    // Set right, everything goes where it was to go.
+    world.start_configured_relay(
+        &at(Listener::SaslTls),
+        "e2e.locked",
+        &(tls(&ca, None) + &sasl("SCRAM-SHA-512", &right)),
+    );
+    for number in 0..9 {
+        world.wait_until_acked(&format!("locked-{number}"), Duration::from_secs(30)).await;
+    }
+    world.stop_relay();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn brokers_that_do_not_answer_do_not_hold_up_the_start() {
-    let cluster = tokio::task::block_in_place(cluster);
+    let (cluster, _whole) = whole().await;
     let world = World::start();
     let topic = tokio::task::block_in_place(|| topic(cluster, "e2e.silent"));
     // They take connections, and say nothing.
