@@ -91,6 +91,7 @@ impl WorkerApi for Memory {
             pin: None,
             configured_topic: None,
             test: false,
+            replay_from: None,
         })
     }
 
@@ -148,7 +149,7 @@ async fn raw(options: &Options, event: &EventId) -> Result<f64, Failure> {
 
 async fn relay(options: &Options, event: &EventId) -> Result<f64, Failure> {
     let config = Config::load(None, |name| match name {
-        "ROPELINE_RELAY_KEY" => Some("none is needed: the Worker is in memory".to_owned()),
+        "ROPELINE_RELAY_KEY" => Some("the-worker-is-in-memory".to_owned()),
         "ROPELINE_RELAY_WORKER_URL" => Some("http://127.0.0.1:1".to_owned()),
         "ROPELINE_RELAY_KAFKA_BOOTSTRAP" => Some(options.bootstrap.clone()),
         "ROPELINE_RELAY_TOPIC" => Some(options.relay.clone()),

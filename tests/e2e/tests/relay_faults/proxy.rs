@@ -97,8 +97,9 @@ pub struct Proxy {
 impl Proxy {
     pub async fn start(broker: &str) -> Self {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-        // So that a peer that does not read is felt soon.
+        // So that a peer that does not read is felt soon: small buffers here, and small packets keep those of the relay's side small.
         socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
+        socket2::SockRef::from(&socket).set_tcp_mss(536).expect("small packets");
         socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
         let listener = socket.listen(64).expect("a listener");
         let address = listener.local_addr().expect("an address");
