@@ -65,7 +65,7 @@ async fn a_missing_permission_stops_the_event_with_the_remedy_and_goes_on_once_i
 async fn a_missing_topic_is_never_created_although_the_broker_would() {
     let mut rig = Rig::start(&Settings { topic_exists: false, ..Settings::new(300) }).await;
     let words = rig.until_stopped(SOON).await;
-    assert!(words.contains("does not exist and the relay never creates one"), "{words}");
+    assert!(words.contains("does not exist") && words.contains("the relay never does"), "{words}");
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let topics = rig.raw.topics().await;
