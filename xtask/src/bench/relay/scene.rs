@@ -51,7 +51,18 @@ impl<'a> Scene<'a> {
         bundle::worker(ui, tools)?;
         ui.step("build: the relay, with the profile native");
         let mut build = tools::cargo();
-        build.args(["build", "--quiet", "--profile", "native", "-p", "ropeline-relay", "--bins", "--benches"]);
+        build.args([
+            "build",
+            "--quiet",
+            "--profile",
+            "native",
+            "-p",
+            "ropeline-relay",
+            "--bin",
+            "ropeline-relay",
+            "--bench",
+            "produce",
+        ]);
         process::run("cargo build", &mut build)?;
         let dir = paths::target().join("bench-relay");
         if dir.exists() {
