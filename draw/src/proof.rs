@@ -5,7 +5,8 @@
 use ropeline_queue::shuffle::{self, Draw};
 use ropeline_queue::{EventId, Number, Position, hex};
 use ropeline_ticket::{TICKET_TYP, TicketClaims, jws};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 /// Why a proof or a ticket cannot be used, or does not hold.
 #[derive(Debug, thiserror::Error)]
@@ -56,12 +57,17 @@ impl ProofError {
 /// As published. `cut_at` and fields of later versions play no part in the draw.
 #[derive(Deserialize)]
 struct Published {
+    #[serde(deserialize_with = "event")]
     event: EventId,
     algorithm: String,
     commitment: String,
     seed: String,
     count: u64,
     beacon: Option<String>,
+}
+
+fn event<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EventId, D::Error> {
+    EventId::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 /// A proof whose commitment holds.
