@@ -1,7 +1,7 @@
 //! Finding the cluster: a client from the first bootstrap address that answers, and what to do when none does.
 //!
 //! Invariants: addresses are tried in a new order each time, for the metadata of one broker may be stale; one that is silent
-//! holds up the next by [`STAGGER`] at most; no try takes longer than [`TRY`]. A client never repeats a call by itself.
+//! holds up the next by `STAGGER` at most; no try takes longer than `TRY`. A client never repeats a call by itself.
 
 use std::time::Duration;
 

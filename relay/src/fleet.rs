@@ -3,7 +3,7 @@
 //! Invariants: at most one task per event and at most `max_events` tasks; an event that stopped is left alone until its time
 //! has come; a stop ends within its bound, whatever the tasks do.
 //!
-//! A standby asks for one held lease every [`ASK_HELD`], in turn, and for all of them at once when it got one: relays leave
+//! A standby asks for one held lease every `ASK_HELD`, in turn, and for all of them at once when it got one: relays leave
 //! all their events together. So a clean stop is noticed at once, and how often a standby asks does not grow with its events.
 
 use std::collections::{HashMap, HashSet};

@@ -1,6 +1,6 @@
 //! The HTTP listener: `GET /healthz`, `/readyz` and `/metrics`, for probes and Prometheus.
 //!
-//! Invariants: at most [`MOST_CONNECTIONS`] at a time, each for at most [`LIMIT`] and one request of at most [`MOST_BYTES`];
+//! Invariants: at most `MOST_CONNECTIONS` at a time, each for at most `LIMIT` and one request of at most `MOST_BYTES`;
 //! answers are made from what the relay has told, so that nothing here waits for it or makes it wait.
 
 use std::convert::Infallible;

@@ -1,6 +1,6 @@
 //! How far each event is, and whether its log is where the line says: what a relay would find if it looked now.
 //!
-//! Invariant: it only looks, and takes no lease. At most [`AT_ONCE`] events are looked at at a time.
+//! Invariant: it only looks, and takes no lease. At most `AT_ONCE` events are looked at at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
