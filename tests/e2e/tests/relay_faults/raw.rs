@@ -108,13 +108,28 @@ impl Raw {
         for _ in 0..TRIES {
             let answer = self.call(5, &request).await;
             match answer.topics[0].error_code {
-                0 => return,
+                0 => return self.until_led(topic, partitions).await,
                 // 36: the one that is being deleted is still there.
                 36 => tokio::time::sleep(TRY).await,
                 code => panic!("cannot create {topic}: error {code} {:?}", answer.topics[0].error_message),
             }
         }
         panic!("cannot create {topic}: it does not go away");
+    }
+
+    /// A topic that was just made has no leaders for a moment.
+    async fn until_led(&mut self, topic: &str, partitions: i32) {
+        for _ in 0..TRIES {
+            let mut led = true;
+            for partition in 0..partitions {
+                led &= self.ends(topic, partition).await.is_some();
+            }
+            if led {
+                return;
+            }
+            tokio::time::sleep(TRY).await;
+        }
+        panic!("{topic} has no leaders");
     }
 
     /// Changes a topic's setting.
@@ -152,10 +167,15 @@ impl Raw {
 
     /// One past the last record, committed or not.
     pub async fn end(&mut self, topic: &str, partition: i32) -> i64 {
+        self.ends(topic, partition).await.unwrap_or_else(|| panic!("{topic} has no leader"))
+    }
+
+    async fn ends(&mut self, topic: &str, partition: i32) -> Option<i64> {
         let partition = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(-1);
         let topic = ListOffsetsTopic::default().with_name(topic_name(topic)).with_partitions(vec![partition]);
         let answer = self.call(2, &ListOffsetsRequest::default().with_topics(vec![topic])).await;
-        answer.topics[0].partitions[0].offset
+        let found = &answer.topics[0].partitions[0];
+        (found.error_code == 0).then_some(found.offset)
     }
 
     /// All committed records of a partition, from `from` on.
