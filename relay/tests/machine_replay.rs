@@ -30,7 +30,8 @@ fn a_replay_from_the_middle_needs_no_record_of_what_was_before() {
     assert_eq!(s.step(ends(0, 3)), fetch(3, 1024 * 1024), "what was handed out before may be there already");
     assert_eq!(s.step(read(&[], 3)), drain(4, None));
     assert_eq!(seqs_of(&s.drained(5..=9, 9)), [5, 6, 7, 8, 9]);
-    assert_eq!(s.produced(3, 5), drain(9, Some((9, 8))));
+    let effect = s.produced(3, 5);
+    assert_eq!(s.wake(effect), drain(9, Some((9, 8))));
 }
 
 #[test]
