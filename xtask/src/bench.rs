@@ -17,12 +17,14 @@ pub mod bill;
 mod connection;
 mod cost;
 mod fixture;
+mod floor;
 mod histogram;
 pub mod load;
 mod relay;
 mod station;
 mod table;
 
+use floor::Reach;
 use load::Kind;
 use station::{Yard, load, measure, measure_cost};
 use table::{Goal, Row};
@@ -40,7 +42,7 @@ const GOAL_GZIP_KB: f64 = 250.0;
 /// A part of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// hello, hop, status, enter, claim and whole visits
+    /// hello, hop, status, enter, claim and whole visits, beside the floor of what the promises require
     Speed,
     /// 7,600 clients enter at the same time
     Rush,
@@ -96,7 +98,8 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     let tools = Tools::ensure(ui)?;
     bundle::worker(ui, &tools)?;
     bundle::ceilings(ui, &tools)?;
-    let mut bench = Bench { ui, options, yard: Yard::new(&tools)?, rows: Vec::new(), goals: Vec::new() };
+    let mut bench =
+        Bench { ui, options, yard: Yard::new(&tools)?, rows: Vec::new(), goals: Vec::new(), reached: Vec::new() };
     for part in Part::value_variants() {
         if options.only.is_empty() || options.only.contains(part) {
             match part {
@@ -112,6 +115,9 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     println!();
     for goal in &bench.goals {
         println!("{goal}");
+    }
+    for reach in &bench.reached {
+        println!("{reach}");
     }
     let failed: u64 = bench.rows.iter().map(Row::failed).sum();
     if failed > 0 {
@@ -129,6 +135,8 @@ struct Bench<'a> {
     yard: Yard<'a>,
     rows: Vec<Row>,
     goals: Vec<Goal>,
+    /// What the floor says of them.
+    reached: Vec<String>,
 }
 
 impl Bench<'_> {
@@ -165,16 +173,25 @@ impl Bench<'_> {
 
     fn speed(&mut self) -> Result<()> {
         let (ceilings, product) = (self.yard.ceilings()?, self.yard.product("product", true)?);
-        let runs = [
+        let floor = self.yard.floor()?;
+        let mut runs = vec![
             ("hello", self.load(Kind::Hello, &ceilings)),
             ("hop", self.load(Kind::Hop, &ceilings)),
             ("status", self.load(Kind::Status, &product)),
             ("enter", self.load(Kind::Enter, &product)),
             ("claim", self.load(Kind::Claim, &product)),
             ("visit", self.load(Kind::Visit, &product)),
+            ("floor of status", self.load(Kind::Status, &floor)),
+            ("floor of enter", self.load(Kind::Enter, &floor)),
+            ("floor of claim", self.load(Kind::Claim, &floor)),
         ];
+        let steps = floor::STEPS.map(|(name, path)| (name, floor::step(self.load(Kind::Hop, &floor), path)));
+        runs.extend(steps);
         let rows = self.rounds(&runs)?;
-        let [hello, hop, status, enter, claim, visit] = rows.as_slice() else { bail!("a row is missing") };
+        let [hello, hop, status, enter, claim, visit, least_status, least_enter, least_claim, ..] = rows.as_slice()
+        else {
+            bail!("a row is missing")
+        };
         self.goals.extend([
             Goal::at_least("enter / hop", enter.rate() / hop.rate(), 0.75),
             Goal::at_least("enter, per second", enter.rate(), 2_000.0),
@@ -185,6 +202,9 @@ impl Bench<'_> {
             Goal::at_least("claim / hop", claim.rate() / hop.rate(), 0.6),
             Goal::at_most("visit (1 enter, 20 polls, 1 claim), CPU ms", visit.cpu_us() / 1_000.0, 3.0),
         ]);
+        let reach = |product, floor, ceiling| Reach { product, floor, ceiling }.to_string();
+        self.reached =
+            vec![reach(status, least_status, hello), reach(enter, least_enter, hop), reach(claim, least_claim, hop)];
         Ok(())
     }
 

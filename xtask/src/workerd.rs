@@ -30,8 +30,11 @@ pub type Namespace = (&'static str, &'static str);
 /// The product's namespaces, as in `wrangler.toml`.
 pub const PRODUCT: [Namespace; 3] = [("REGISTRY", "Registry"), ("LANE", "Lane"), ("LINE", "Line")];
 
-/// The namespace of `tests/bench`.
+/// The namespace of the ceilings in `tests/bench`.
 pub const CEILINGS: [Namespace; 1] = [("HOP", "Hop")];
+
+/// Those of the floor there.
+pub const FLOOR: [Namespace; 2] = [("LANE", "Lane"), ("LINE", "Line")];
 
 /// What to run, and where.
 #[derive(Clone)]
@@ -43,7 +46,7 @@ pub struct WorkerdOptions {
     pub state_dir: PathBuf,
     /// Directory with `index.js` and `index_bg.wasm`.
     pub bundle: PathBuf,
-    /// A module that stands before the bundle's and imports it as `./index.js`; how tests put doubles around it.
+    /// A module that stands before the bundle's and may import it as `./index.js`; how tests put doubles around it.
     pub before: Option<PathBuf>,
     /// Durable Objects.
     pub namespaces: Vec<Namespace>,
@@ -87,6 +90,17 @@ impl WorkerdOptions {
             vars: Vec::new(),
             secrets: Vec::new(),
             ready_path: "/hello".to_owned(),
+        }
+    }
+
+    /// The floor of the benchmark: a module of its own, which imports no bundle.
+    #[must_use]
+    pub fn floor(port: u16, state_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            before: Some(paths::root().join("tests/bench/src/floor.js")),
+            namespaces: FLOOR.to_vec(),
+            ready_path: "/ready".to_owned(),
+            ..Self::ceilings(port, state_dir)
         }
     }
 

@@ -56,6 +56,9 @@ pub struct Load {
     /// `host:port`
     #[arg(long)]
     pub server: String,
+    /// Where `hop` posts to
+    #[arg(long, default_value = "/hop")]
+    pub path: String,
     /// The event that visitors enter
     #[arg(long, default_value = "enter")]
     pub event: String,
@@ -86,14 +89,26 @@ impl Load {
     /// One kind against one server.
     #[must_use]
     pub fn new(kind: Kind, server: String, pid: u32) -> Self {
-        let event = kind.name().to_owned();
-        Self { kind, server, event, events: 0, connections: 64, seconds: 4, at_once: 0, count: 0, per_second: 0, pid }
+        Self {
+            kind,
+            server,
+            path: "/hop".to_owned(),
+            event: kind.name().to_owned(),
+            events: 0,
+            connections: 64,
+            seconds: 4,
+            at_once: 0,
+            count: 0,
+            per_second: 0,
+            pid,
+        }
     }
 
     pub(super) fn arguments(&self) -> Vec<String> {
         vec![
             format!("--kind={}", self.kind.name()),
             format!("--server={}", self.server),
+            format!("--path={}", self.path),
             format!("--event={}", self.event),
             format!("--events={}", self.events),
             format!("--connections={}", self.connections),
@@ -274,7 +289,7 @@ impl Client {
             }
             Kind::Hop => {
                 let body = self.enter_body();
-                let request = post("/hop", &self.load.server, "", &body);
+                let request = post(&self.load.path, &self.load.server, "", &body);
                 self.ask(&request).await.map(drop)
             }
             Kind::Enter => {

@@ -43,6 +43,11 @@ impl<'a> Yard<'a> {
         Workerd::start(self.tools, &WorkerdOptions::ceilings(free_port()?, self.dir.join("ceilings")))
     }
 
+    /// What keeping the promises costs with nothing of ours.
+    pub(super) fn floor(&self) -> Result<Workerd> {
+        Workerd::start(self.tools, &WorkerdOptions::floor(free_port()?, self.dir.join("floor")))
+    }
+
     fn options(&self, name: &str) -> Result<WorkerdOptions> {
         Ok(WorkerdOptions::product(free_port()?, self.dir.join(name), &self.keys))
     }

@@ -49,6 +49,10 @@ impl Row {
         }
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Good answers.
     pub(super) fn count(&self) -> u64 {
         self.latencies.count()
