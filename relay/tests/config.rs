@@ -303,7 +303,7 @@ fn a_password_in_the_clear_is_warned_about() {
         let config = File::new("clear.toml", text).load(&env).unwrap();
         let warnings = config.warnings();
         assert_eq!(
-            warnings.iter().any(|warning| warning.contains("kafka.sasl.mechanism")),
+            warnings.iter().any(|warning| warning.setting == "kafka.sasl.mechanism"),
             warned,
             "{bootstrap}: {warnings:?}"
         );

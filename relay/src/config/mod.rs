@@ -10,8 +10,8 @@ mod mistakes;
 mod secret;
 mod settings;
 
-use std::fs;
 use std::path::Path;
+use std::{fmt, fs};
 
 pub use kafka::{
     Compression, KAFKA_PASSWORD, KafkaAccess, KafkaSettings, Sasl, SaslMechanism, SaslSettings, TlsSettings,
@@ -48,6 +48,23 @@ pub struct Config {
     pub key: Secret,
     /// How to get at Kafka.
     pub kafka: KafkaAccess,
+}
+
+/// Something that is allowed, and most likely a mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The setting.
+    pub setting: &'static str,
+    /// What is wrong with it.
+    pub what: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}; {}", self.setting, self.what, self.remedy)
+    }
 }
 
 impl Config {
@@ -101,16 +118,21 @@ impl Config {
     }
 
     /// What is allowed, and most likely a mistake.
-    pub fn warnings(&self) -> Vec<&'static str> {
+    pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if self.settings.key_in_the_clear() {
-            warnings.push("worker.url is plain http: the relay key crosses the network in the clear");
+            warnings.push(Warning {
+                setting: "worker.url",
+                what: "is plain http: the relay key crosses the network in the clear",
+                remedy: "use https",
+            });
         }
         if self.settings.kafka.password_in_the_clear() {
-            warnings.push(
-                "kafka.sasl.mechanism is PLAIN without kafka.tls: the password crosses the network in the clear; set \
-                 kafka.tls.enabled = true, or use SCRAM-SHA-512",
-            );
+            warnings.push(Warning {
+                setting: "kafka.sasl.mechanism",
+                what: "is PLAIN without kafka.tls: the password crosses the network in the clear",
+                remedy: "set kafka.tls.enabled = true, or use SCRAM-SHA-512",
+            });
         }
         warnings
     }
