@@ -52,6 +52,11 @@ const ADVICE: &[(&str, &str)] = &[
         "the broker does not offer this kafka.sasl.mechanism on this port: choose one of its sasl.enabled.mechanisms",
     ),
     (
+        "UnsupportedSaslMechanism",
+        "the broker does not offer this kafka.sasl.mechanism on this port: choose one of its sasl.enabled.mechanisms",
+    ),
+    ("IllegalSaslState", "this port takes no SASL: name the brokers' SASL port, or remove kafka.sasl"),
+    (
         "SaslAuthenticationFailed",
         "the broker refuses user or password: check kafka.sasl.username, the password, and the mechanism they were made for",
     ),
@@ -130,8 +135,13 @@ pub fn explain(cause: &str) -> String {
         short = rest;
     }
     let cut: String = short.chars().take(400).collect();
-    match ADVICE.iter().find(|(said, _)| cause.contains(said)) {
-        Some((_, advice)) => format!("{cut} ({advice})"),
+    match advice(cause) {
+        Some(advice) => format!("{cut} ({advice})"),
         None => cut,
     }
+}
+
+/// What to do about `cause`, where we know.
+pub fn advice(cause: &str) -> Option<&'static str> {
+    ADVICE.iter().find(|(said, _)| cause.contains(said)).map(|(_, advice)| *advice)
 }

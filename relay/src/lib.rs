@@ -5,11 +5,13 @@
 //! The two seams are [`worker::WorkerApi`] (the Worker's relay routes, over HTTP) and [`broker::Broker`] (Kafka, with
 //! rskafka); tests put fakes there. [`connect`] finds the cluster. [`entry`] and [`record`] are the formats on both sides,
 //! [`murmur2`] the partitioner, [`config`] the settings, [`telemetry`] the log, [`health`] what probes, Prometheus and
-//! ([`systemd`]) the service manager are told, [`operator`] what operators do.
+//! ([`systemd`]) the service manager are told, [`operator`] what operators do,
+//! [`check`] what `ropeline-relay check` looks at.
 //!
 //! The one rule from which order follows: *a batch is sent only when everything before it is known to be in the log*.
 
 pub mod broker;
+pub mod check;
 pub mod config;
 pub mod connect;
 pub mod entry;

@@ -38,8 +38,9 @@ enum Command {
     /// Runs the relay until it is told to stop
     #[command(after_help = AFTER_HELP)]
     Run(File),
-    /// Reads and checks the settings, connects to nothing, and exits with 0 or 2
-    Check(File),
+    /// Looks at all that the relay needs, changes nothing, and says what to do where something is wrong
+    #[command(after_help = check::AFTER_HELP)]
+    Check(check::Check),
     /// Shows how far each event is, and whether its log is where it was
     #[command(after_help = status::AFTER_HELP)]
     Status(status::Status),
@@ -51,7 +52,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(file) => run::run(&file),
-        Command::Check(file) => check::check(&file),
+        Command::Check(args) => check::check(&args),
         Command::Status(args) => status::status(&args),
         Command::Replay(args) => replay::replay(&args),
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, StatusCode};
 use serde::Serialize;
 
@@ -32,6 +32,22 @@ pub enum BuildError {
         /// What it says.
         source: reqwest::Error,
     },
+}
+
+/// Any answer.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+/// What an answer says beside its own: for those who look at the way there.
+#[derive(Debug)]
+pub struct Busy {
+    /// Which events have entries that are not acked.
+    pub events: Result<Vec<EventId>, WorkerFailure>,
+    /// `Date`, as it was sent.
+    pub date: Option<String>,
 }
 
 /// The Worker, reached over HTTP with the relay key.
@@ -68,13 +84,27 @@ impl HttpWorker {
         path: &str,
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<Vec<u8>, WorkerFailure> {
+        let Answer { status, headers, body } = self.answer(method, path, body).await?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(refusal(path, status, retry_after_ms(&headers), &body))
+    }
+
+    /// What comes back, whatever it says.
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<Answer, WorkerFailure> {
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         if let Some(body) = body {
             request = request.json(body);
         }
         let mut response = request.send().await.map_err(|e| later(path, &e))?;
         let status = response.status();
-        let retry_after_ms = retry_after_ms(response.headers());
+        let headers = std::mem::take(response.headers_mut());
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| later(path, &e))? {
             if bytes.len().saturating_add(chunk.len()) > MOST_BYTES {
@@ -82,10 +112,7 @@ impl HttpWorker {
             }
             bytes.extend_from_slice(&chunk);
         }
-        if status.is_success() {
-            return Ok(bytes);
-        }
-        Err(refusal(path, status, retry_after_ms, &bytes))
+        Ok(Answer { status, headers, body: bytes })
     }
 
     async fn post(&self, path: &str, body: &(impl Serialize + Sync)) -> Result<Vec<u8>, WorkerFailure> {
@@ -95,6 +122,21 @@ impl HttpWorker {
 
 /// What operators ask for, beside what a relay does.
 impl HttpWorker {
+    /// [`WorkerApi::busy_events`], and when the Worker says it was answered.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn look(&self) -> Result<Busy, WorkerFailure> {
+        let path = "/relay/events";
+        let Answer { status, headers, body } = self.answer(Method::GET, path, None::<&()>).await?;
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+        let events = match status.is_success() {
+            true => wire::events(&body),
+            false => Err(refusal(path, status, retry_after_ms(&headers), &body)),
+        };
+        Ok(Busy { events, date })
+    }
+
     /// How far the relay of `event` is, and its name while it holds the lease. Changes nothing.
     ///
     /// # Errors
@@ -157,8 +199,7 @@ fn refusal(path: &str, status: StatusCode, retry_after_ms: Option<u64>, body: &[
 
 impl WorkerApi for HttpWorker {
     async fn busy_events(&self) -> Result<Vec<EventId>, WorkerFailure> {
-        let body = self.call(Method::GET, "/relay/events", None::<&()>).await?;
-        wire::events(&body)
+        self.look().await?.events
     }
 
     async fn take(&self, event: &EventId) -> Result<Lease, WorkerFailure> {

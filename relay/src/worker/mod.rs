@@ -8,7 +8,7 @@ mod wire;
 
 use std::future::Future;
 
-pub use http::{BuildError, HttpWorker};
+pub use http::{BuildError, Busy, HttpWorker};
 
 use crate::machine::{DrainRequest, Drained, Lease, Mark, WorkerFailure};
 use crate::types::{Epoch, EventId};

@@ -3,6 +3,7 @@
 //!
 //! One cluster for all tests. Those that only use it run side by side; one that hurts it runs alone, and leaves it whole.
 
+mod check;
 mod compression;
 mod crowd;
 mod leaders;

@@ -11,36 +11,41 @@ use xtask::kafka::{Cluster, Listener};
 use super::{topic, until, whole};
 
 /// A password that is not the one.
-const WRONG: &str = "not-the-password-7d1f0c";
+pub const WRONG: &str = "not-the-password-7d1f0c";
 
-fn tls(ca: &Path, client: Option<(PathBuf, PathBuf)>) -> String {
+pub fn tls(ca: &Path, client: Option<(PathBuf, PathBuf)>) -> String {
     let client = client.map_or(String::new(), |(certificate, key)| {
         format!("certificate_file = {certificate:?}\nkey_file = {key:?}\n")
     });
     format!("[kafka.tls]\nenabled = true\nca_file = {ca:?}\n{client}")
 }
 
-fn sasl(mechanism: &str, password: &Path) -> String {
+pub fn sasl(mechanism: &str, password: &Path) -> String {
     format!("[kafka.sasl]\nmechanism = \"{mechanism}\"\nusername = \"relay\"\npassword_file = {password:?}\n")
 }
 
-fn secret(world: &World, name: &str, text: &str) -> PathBuf {
+pub fn secret(world: &World, name: &str, text: &str) -> PathBuf {
     let path = world.dir.join(name);
     std::fs::write(&path, format!("{text}\n")).expect("a secret's file");
     path
 }
 
-/// Nothing that a relay was given to keep stands in its log, in whatever form it is sent.
+/// Fails when `text` has this password (or key), in whatever form it is sent.
+#[track_caller]
+pub fn assert_kept(text: &str, password: &str) {
+    let plain = BASE64_STANDARD.encode(format!("\0relay\0{password}"));
+    for form in [password, BASE64_STANDARD.encode(password).as_str(), plain.as_str()] {
+        assert!(!text.contains(form), "a secret is shown");
+    }
+}
+
+/// Nothing that a relay was given to keep stands in its log.
 #[track_caller]
 fn assert_secrets_kept(world: &World, cluster: &Cluster) {
     let log = world.relay_log();
-    for password in [cluster.password(), WRONG] {
-        let plain = BASE64_STANDARD.encode(format!("\0relay\0{password}"));
-        for form in [password, BASE64_STANDARD.encode(password).as_str(), plain.as_str()] {
-            assert!(!log.contains(form), "the log has the password");
-        }
+    for secret in [cluster.password(), WRONG, world.keys.relay.as_str()] {
+        assert_kept(&log, secret);
     }
-    assert!(!log.contains(world.keys.relay.as_str()), "the log has the relay key");
 }
 
 #[tokio::test(flavor = "multi_thread")]

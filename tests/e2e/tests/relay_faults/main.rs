@@ -5,6 +5,7 @@
 #[path = "../../../../relay/tests/support/mod.rs"]
 mod support;
 
+mod check;
 mod gate;
 mod log;
 mod produce;

@@ -1,0 +1,115 @@
+//! What `check` found: lines, and how they are written.
+//!
+//! Invariant: a line that is no `ok` says what to do. No line has a secret in it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How good or bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Not looked at, or of no harm.
+    Note,
+    /// The relay runs, and something may go wrong later.
+    Warn,
+    /// It keeps the relay from its work, or admissions from staying in Kafka.
+    Fail,
+}
+
+impl Level {
+    /// As it stands at the beginning of a line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// How it is.
+    pub level: Level,
+    /// What it is, in a word: the same one in every version.
+    pub check: &'static str,
+    /// Which one: a file, an address, a topic.
+    pub about: String,
+    /// What was found.
+    pub found: String,
+    /// What to do; none where nothing is to be done.
+    pub remedy: Option<String>,
+}
+
+impl Line {
+    /// As it should be.
+    pub fn ok(check: &'static str, about: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { level: Level::Ok, check, about: about.into(), found: found.into(), remedy: None }
+    }
+
+    /// One that needs somebody.
+    pub fn new(
+        level: Level,
+        check: &'static str,
+        about: impl Into<String>,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { level, check, about: about.into(), found: found.into(), remedy: Some(remedy.into()) }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { level, check, about, found, remedy } = self;
+        // Names of files, hosts and errors come from elsewhere: a line stays one line.
+        let plain = |text: &str| text.replace(char::is_control, " ");
+        write!(f, "{:<4} {check} {}: {}", level.as_str(), plain(about), plain(found))?;
+        remedy.as_ref().map_or(Ok(()), |remedy| write!(f, ": {}", plain(remedy)))
+    }
+}
+
+/// All of them, in the order of the things they are about.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// How many are as they should be.
+    pub ok: usize,
+    /// How many are of no harm.
+    pub notes: usize,
+    /// How many may do harm later.
+    pub warnings: usize,
+    /// How many are worse than that.
+    pub failures: usize,
+    /// Each of them.
+    pub lines: Vec<Line>,
+}
+
+impl Report {
+    /// Counts.
+    pub fn new(lines: Vec<Line>) -> Self {
+        let count = |level| lines.iter().filter(|line| line.level == level).count();
+        let (ok, notes) = (count(Level::Ok), count(Level::Note));
+        Self { ok, notes, warnings: count(Level::Warn), failures: count(Level::Fail), lines }
+    }
+
+    /// Whether the relay can do its work.
+    pub fn is_well(&self) -> bool {
+        self.failures == 0
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.lines {
+            writeln!(f, "{line}")?;
+        }
+        let Self { ok, notes, warnings, failures, .. } = self;
+        write!(f, "{ok} ok, {notes} note, {warnings} warn, {failures} FAIL")
+    }
+}
