@@ -23,6 +23,8 @@ struct Target {
     dir: &'static str,
     /// The compiled module's name.
     module: &'static str,
+    /// The module that the runtime calls, which imports that of worker-build as `worker-build`; else the latter.
+    entry: Option<&'static str>,
     /// Where the bundle goes.
     bundle: PathBuf,
 }
@@ -35,7 +37,13 @@ pub fn worker(ui: &Ui, tools: &Tools) -> Result<PathBuf> {
     build(
         ui,
         tools,
-        &Target { what: "the Worker", dir: "", module: "ropeline_edge.wasm", bundle: paths::worker_bundle() },
+        &Target {
+            what: "the Worker",
+            dir: "",
+            module: "ropeline_edge.wasm",
+            entry: Some("src/entry.js"),
+            bundle: paths::worker_bundle(),
+        },
     )
 }
 
@@ -51,6 +59,7 @@ pub fn ceilings(ui: &Ui, tools: &Tools) -> Result<PathBuf> {
             what: "the ceilings of the benchmark",
             dir: "tests/bench",
             module: "ropeline_bench.wasm",
+            entry: None,
             bundle: paths::bench_bundle(),
         },
     )
@@ -113,7 +122,8 @@ fn build(ui: &Ui, tools: &Tools, target: &Target) -> Result<PathBuf> {
             .current_dir(&dir),
     )?;
     let module = paths::target().join(tools::WASM).join("release").join(target.module);
-    let made_from = fingerprint(&module, tools)?;
+    let entry = target.entry.map(|entry| dir.join(entry));
+    let made_from = fingerprint(&module, entry.as_deref(), tools)?;
     // Beside what it speaks of: the tools may be shared by checkouts, the bundle is not.
     let stamp = paths::target().join(target.module).with_extension("stamp");
     let is_there = ["index.js", "index_bg.wasm"].iter().all(|file| target.bundle.join(file).is_file());
@@ -133,11 +143,26 @@ fn build(ui: &Ui, tools: &Tools, target: &Target) -> Result<PathBuf> {
     }
     let log = paths::tools().join("logs/worker-build.log");
     process::run_logged("worker-build", &mut command, &log)?;
+    if let Some(entry) = &entry {
+        put_before(entry, &target.bundle.join("index.js"), tools)?;
+    }
     strip(&target.bundle.join("index_bg.wasm"), target.module, tools)?;
     // Compiled again by worker-build, with the same outcome; hash what it used.
-    std::fs::write(&stamp, fingerprint(&module, tools)?)?;
+    std::fs::write(&stamp, fingerprint(&module, entry.as_deref(), tools)?)?;
     ui.note(format!("{}: {}", relative(&target.bundle), size(&target.bundle)?));
     Ok(target.bundle.clone())
+}
+
+/// Makes one module of an entry and what worker-build made.
+fn put_before(entry: &Path, made: &Path, tools: &Tools) -> Result<()> {
+    let mut command = Command::new(&tools.esbuild);
+    command
+        .arg(entry)
+        .args(["--bundle", "--minify", "--format=esm", "--log-level=warning", "--allow-overwrite"])
+        .args(["--external:*.wasm", "--external:cloudflare:*"])
+        .arg(format!("--alias:worker-build={}", made.display()))
+        .arg(format!("--outfile={}", made.display()));
+    process::run("esbuild", command.env("PATH", tools.path()))
 }
 
 /// What worker-build enables, and no more: nothing newer may get into the module.
@@ -199,9 +224,11 @@ pub fn size(bundle: &Path) -> Result<Size> {
 
 /// The module and the tools that make a bundle of it. A tool's version is in
 /// the stamps of [`Tools`]; one of the user's own counts by its path.
-fn fingerprint(module: &Path, tools: &Tools) -> Result<String> {
+fn fingerprint(module: &Path, entry: Option<&Path>, tools: &Tools) -> Result<String> {
     let mut hash = Sha256::new();
-    hash.update(std::fs::read(module).with_context(|| format!("cannot read {}", module.display()))?);
+    for file in std::iter::once(module).chain(entry) {
+        hash.update(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
+    }
     // It says what wasm-opt is told.
     hash.update(std::fs::read(paths::root().join("Cargo.toml"))?);
     for name in ["WASM_BINDGEN_BIN", "WASM_OPT_BIN", "ESBUILD_BIN"] {
