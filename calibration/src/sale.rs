@@ -1,9 +1,11 @@
 //! One simulated sale over the real line and the real answers: visitors poll as they are told, and claim as the page does.
 
+use std::collections::BTreeMap;
+
 use ropeline_queue::eta::Eta;
 use ropeline_queue::line::log::{Ack, Drain, LogError};
-use ropeline_queue::place::{Place, Seat, State};
-use ropeline_queue::wire::{Board, Exchange, MAX_BATCH, MAX_OPS, Numbering, Op, OpAnswer};
+use ropeline_queue::place::{Place, Seat, State, poll_after_turn};
+use ropeline_queue::wire::{Board, Exchange, ExchangeReply, MAX_BATCH, MAX_OPS, Numbering, Op, OpAnswer};
 use ropeline_queue::{Epoch, EventId, LaneId, Line, Number, Position, Seq, Settings, Subject, UnixMillis};
 
 use crate::random::Random;
@@ -185,9 +187,10 @@ impl Sale<'_> {
             self.exchange(0, done);
         }
         for chunk in ops.chunks(MAX_OPS) {
-            let answers = self.exchange(0, chunk.iter().map(|(_, op)| op.clone()).collect()).1;
-            for ((visitor, _), answer) in chunk.iter().zip(answers) {
-                self.claimed(*visitor, answer);
+            let reply = self.exchange(0, chunk.iter().map(|(_, op)| op.clone()).collect());
+            let turns: BTreeMap<u64, u64> = reply.turns.iter().map(|turn| (turn.op, turn.in_ms)).collect();
+            for (op, ((visitor, _), answer)) in (0..).zip(chunk.iter().zip(reply.ops)) {
+                self.claimed(*visitor, answer, turns.get(&op).copied());
             }
         }
         let mut left = entries;
@@ -313,7 +316,7 @@ impl Sale<'_> {
         put(&mut self.agenda, self.step + steps.max(1), visitor);
     }
 
-    fn claimed(&mut self, visitor: u32, answer: OpAnswer) {
+    fn claimed(&mut self, visitor: u32, answer: OpAnswer, in_ms: Option<u64>) {
         match answer {
             OpAnswer::Admitted { seq, .. } => {
                 self.visitors[visitor as usize] = Does::Done;
@@ -325,15 +328,15 @@ impl Sale<'_> {
                 }
             }
             OpAnswer::Called | OpAnswer::Waiting => {
-                let after = 1.5 * (0.8 + 0.4 * self.random.share());
-                self.again(visitor, after);
+                let unknown = 1.5 * (0.8 + 0.4 * self.random.share());
+                self.again(visitor, in_ms.map_or(unknown, poll_after_turn));
             }
             other => panic!("{}: a claim is answered {other:?}", self.shape.name),
         }
     }
 
     fn enter(&mut self, count: u64) {
-        let (numbering, _) = self.exchange(count, Vec::new());
+        let numbering = self.exchange(count, Vec::new()).numbering;
         let Numbering::Range { first, .. } = numbering else { panic!("{}: {numbering:?}", self.shape.name) };
         for offset in 0..count {
             let number = first.plus(offset);
@@ -361,7 +364,7 @@ impl Sale<'_> {
         }
     }
 
-    fn exchange(&mut self, count: u64, ops: Vec<Op>) -> (Numbering, Vec<OpAnswer>) {
+    fn exchange(&mut self, count: u64, ops: Vec<Op>) -> ExchangeReply {
         let stored_k = self.k;
         self.k += u64::from(count > 0);
         let m = Exchange { lane: LaneId(0), inc: 1, k: self.k, count, stored_k, lanes: 1, ops };
@@ -370,9 +373,9 @@ impl Sale<'_> {
         self.saw(step.answer.board.frontier);
         if count > 0 {
             // Who enters is answered from the board that came with the number.
-            self.board = step.answer.board;
+            self.board = step.answer.board.clone();
         }
-        (step.answer.numbering, step.answer.ops)
+        step.answer
     }
 
     fn told(self) -> Vec<Answer> {

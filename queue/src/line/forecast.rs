@@ -2,7 +2,7 @@
 
 use super::Line;
 use super::admission::LEEWAY_SECONDS;
-use super::outlook::{self, Situation};
+use super::outlook::{self, Rate, Situation};
 use super::store::Progress;
 use crate::eta::{Forecast, Spread};
 use crate::wire::Paused;
@@ -52,10 +52,8 @@ impl Line {
         let situation = Situation {
             slots: settings.total_active_users as f64,
             used: self.sessions.used() as f64,
-            per_minute: self.per_minute() as f64,
-            per_second: self.per_twenty_seconds() as f64 / 20.0,
+            rates: self.rates(),
             room: self.room() as f64,
-            leaving: self.admitted.leaving().map(|(in_ms, count)| (in_ms.div_ceil(1_000), count)).collect(),
             releases: self.sessions.releases().map(|(at, count)| (at.second() - now.second(), count)).collect(),
             holds: usize::try_from(settings.session_duration_seconds + LEEWAY_SECONDS).unwrap_or(usize::MAX),
             completes: measured.completes,
@@ -80,6 +78,17 @@ impl Line {
             later: rounded(measured.later),
             seconds: rounded(measured.seconds),
         }
+    }
+
+    fn rates(&self) -> Vec<Rate> {
+        let seconds = |(in_ms, count): (u64, u64)| (in_ms.div_ceil(1_000), count);
+        let shorter = self.shorter_than_a_minute().map(|(within, most)| {
+            let leaving = self.admitted.leaving_last(within).map(seconds).collect();
+            Rate { seconds: within, most: most as f64, leaving }
+        });
+        let leaving = self.admitted.leaving().map(seconds).collect();
+        let minute = Rate { seconds: 60, most: self.per_minute() as f64, leaving };
+        shorter.into_iter().chain([minute]).collect()
     }
 
     /// With how many living positions had been called by then: those that were passed over are spread over the way.

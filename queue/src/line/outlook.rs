@@ -17,14 +17,10 @@ pub struct Situation {
     pub slots: f64,
     /// Slots in use.
     pub used: f64,
-    /// Admissions that fit into any minute.
-    pub per_minute: f64,
-    /// Admissions that fit into a second.
-    pub per_second: f64,
+    /// The limits of admissions in any so many seconds; the minute's is the last.
+    pub rates: Vec<Rate>,
     /// What fits into the second that has begun.
     pub room: f64,
-    /// (in how many seconds, how many) admissions leave the window of the last minute; in order.
-    pub leaving: Vec<(u64, u64)>,
     /// (in how many seconds, how many) sessions in use end; in order.
     pub releases: Vec<(u64, u64)>,
     /// After how many seconds a slot that is taken is free again, if nobody is early.
@@ -37,6 +33,17 @@ pub struct Situation {
     pub buffer: f64,
 }
 
+/// So many admissions fit into any so many seconds.
+#[derive(Clone, Debug, Default)]
+pub struct Rate {
+    /// The time.
+    pub seconds: u64,
+    /// The limit.
+    pub most: f64,
+    /// (in how many seconds, how many) of those in it leave it; in order.
+    pub leaving: Vec<(u64, u64)>,
+}
+
 /// How many are let in in about five seconds, and a few to spare, are called ahead of the room there is.
 pub fn ahead_of_room(last_minute: f64) -> f64 {
     last_minute / 12.0 + last_minute.min(3.0)
@@ -45,11 +52,11 @@ pub fn ahead_of_room(last_minute: f64) -> f64 {
 /// How many more will have been asked to show up, by second: entry `t` is `t` seconds from now. Ends at a horizon at which it
 /// is `enough`, or at the last.
 pub fn play(situation: &Situation, enough: f64) -> Vec<f64> {
-    let mut leaving = Plan::new(&situation.leaving);
+    let mut windows: Vec<Window<'_>> = situation.rates.iter().map(Window::new).collect();
     let mut releases = Plan::new(&situation.releases);
     let lasts = 1.0 - situation.completes;
     let holds_share = lasts.powi(i32::try_from(situation.holds).unwrap_or(i32::MAX));
-    let (mut used, mut window): (f64, f64) = (situation.used, situation.leaving.iter().map(|(_, n)| *n as f64).sum());
+    let mut used = situation.used;
     let (mut admitted, mut asked, mut share) = (0.0, 0.0_f64, 1.0);
     let mut reach = Vec::new();
     let mut own: Vec<f64> = Vec::new();
@@ -60,11 +67,13 @@ pub fn play(situation: &Situation, enough: f64) -> Vec<f64> {
             share *= lasts;
             let ended = releases.at(second) * share + taken(situation.holds) * holds_share;
             used = (used * lasts - ended).max(0.0);
-            window = (window - leaving.at(second) - taken(61)).max(0.0);
-            fits = situation.per_second;
+            for window in &mut windows {
+                window.forget(second, taken(window.seconds));
+            }
+            fits = windows.iter().map(Window::fits).fold(f64::INFINITY, f64::min);
         }
-        let room = fits.min(situation.slots - used).min(situation.per_minute - window).max(0.0);
-        let ahead = admitted + room + ahead_of_room(window);
+        let room = fits.min(situation.slots - used).max(0.0);
+        let ahead = admitted + room + ahead_of_room(windows.last().map_or(0.0, |minute| minute.used));
         asked = asked.max(ahead - situation.buffer - situation.back * second as f64);
         reach.push(asked);
         if asked >= enough && HORIZONS.iter().any(|horizon| usize::from(*horizon) == second) && second >= LEAST_SECONDS
@@ -73,10 +82,39 @@ pub fn play(situation: &Situation, enough: f64) -> Vec<f64> {
         }
         admitted += room;
         used += room;
-        window += room;
+        for window in &mut windows {
+            window.used += room;
+        }
         own.push(room);
     }
     reach
+}
+
+/// A [`Rate`] as it is played.
+struct Window<'a> {
+    seconds: usize,
+    most: f64,
+    used: f64,
+    leaving: Plan<'a>,
+}
+
+impl<'a> Window<'a> {
+    fn new(rate: &'a Rate) -> Self {
+        Self {
+            seconds: usize::try_from(rate.seconds).unwrap_or(usize::MAX),
+            most: rate.most,
+            used: rate.leaving.iter().map(|(_, count)| *count as f64).sum(),
+            leaving: Plan::new(&rate.leaving),
+        }
+    }
+
+    fn forget(&mut self, second: usize, own: f64) {
+        self.used = (self.used - self.leaving.at(second) - own).max(0.0);
+    }
+
+    fn fits(&self) -> f64 {
+        self.most - self.used
+    }
 }
 
 /// What happens when, in order.
@@ -113,8 +151,9 @@ mod tests {
     use super::*;
 
     fn open(slots: f64, per_minute: f64) -> Situation {
-        let per_second = (per_minute / 8.0).ceil() / 5.0;
-        Situation { slots, per_minute, per_second, room: per_second, holds: 90, ..Situation::default() }
+        let rate = |seconds, most| Rate { seconds, most, leaving: Vec::new() };
+        let room = (per_minute / 40.0).ceil();
+        Situation { slots, rates: vec![rate(1, room), rate(60, per_minute)], room, holds: 90, ..Situation::default() }
     }
 
     #[test]
@@ -122,9 +161,9 @@ mod tests {
         let reach = play(&open(1e9, 600.0), f64::INFINITY);
         let ahead = ahead_of_room(600.0) + 15.0;
         for minute in 1..=50_usize {
-            let most = 600.0 * minute as f64 + ahead;
-            assert!(reach[minute * 61 - 1] <= most, "minute {minute}: {} > {most}", reach[minute * 61 - 1]);
-            assert!(reach[minute * 61 - 1] >= 600.0 * minute as f64 - 1.0);
+            let (most, reached) = (600.0 * minute as f64 + ahead, reach[minute * 60 - 1]);
+            assert!(reached <= most, "minute {minute}: {reached} > {most}");
+            assert!(reached >= 600.0 * minute as f64 - 1.0, "minute {minute}: {reached}");
         }
     }
 

@@ -36,8 +36,8 @@ pub struct Sums {
     pub called: u64,
     /// Called visitors that showed up, those who came back among them.
     pub shown: u64,
-    /// Called visitors that came back.
-    pub back: u64,
+    /// Called visitors that came back, as far as can be told.
+    pub back: f64,
     /// Sessions completed before their end.
     pub completed: u64,
     /// Seconds of sessions in use.
@@ -105,9 +105,13 @@ impl Pace {
             return;
         }
         let then = self.second.saturating_sub(BACK_SECONDS);
-        let called = self.marks.partition_point(|mark| mark.second <= then).checked_sub(1);
-        let frontier = called.and_then(|at| self.marks.get(at)).map(|mark| mark.frontier);
-        self.sums.back += u64::from(frontier.is_some_and(|frontier| position <= frontier));
+        let long_ago = self.marks.partition_point(|mark| mark.second <= then).checked_sub(1);
+        if let Some(mark) = long_ago.and_then(|at| self.marks.get(at))
+            && position <= mark.frontier
+        {
+            // Of those called since then as many come back, for all that is known; each by itself may just be late.
+            self.sums.back += self.sums.called as f64 / mark.sums.called.max(1) as f64;
+        }
     }
 
     /// Living positions were called.
@@ -178,7 +182,7 @@ impl Pace {
 
     fn back_per_second(&self) -> f64 {
         let since = |mark: &Mark| {
-            let back = self.sums.back.saturating_sub(mark.sums.back) as f64;
+            let back = self.sums.back - mark.sums.back;
             back / self.second.saturating_sub(mark.second).max(BACK_MEASURED_SECONDS) as f64
         };
         let then = self.second.saturating_sub(BACK_MEASURED_SECONDS);
@@ -192,8 +196,8 @@ impl Pace {
         let lately = self.sums.called as f64 - recently;
         let mut shows = Shows { lately, ..Shows::default() };
         for mark in self.marks.iter().rev() {
-            let back = self.sums.back.saturating_sub(mark.sums.back);
-            shows.shown = self.sums.shown.saturating_sub(mark.sums.shown + back) as f64;
+            let back = self.sums.back - mark.sums.back;
+            shows.shown = (self.sums.shown.saturating_sub(mark.sums.shown) as f64 - back).max(0.0);
             // Before the first mark nobody had been called.
             shows.called = recently - self.called_by(mark.second.saturating_sub(LAG_SECONDS));
             if shows.shown >= ENOUGH && mark.second + LEAST_SECONDS <= self.second {
@@ -281,20 +285,21 @@ mod tests {
     fn a_burst_of_returners_says_nothing_of_those_to_be_called() {
         let mut pace = Pace::default();
         steady(&mut pace, 0..300, 2);
-        for position in 0..1_000 {
+        // Of those called in the last 75 seconds as many as of all others.
+        for position in (0..900).chain(2_400..2_700) {
             pace.came(Position(position), false);
             pace.came(Position(position), false);
         }
         // They are let in before anybody is called.
         for second in 300..320 {
-            pace.observe(second, Position(3_000), 1_485 + (second - 299) * 50, 0, false);
+            pace.observe(second, Position(3_000), 1_485 + (second - 299) * 60, 0, false);
         }
         let during = pace.measured();
         assert!((during.positions_per_show - 2.0).abs() < 0.1, "{during:?}");
-        assert!((during.back - 1_000.0 / 319.0).abs() < 0.1, "{during:?}");
+        assert!((during.back - 1_200.0 / 319.0).abs() < 0.1, "{during:?}");
         for second in 320..390 {
             pace.called(10);
-            pace.observe(second, Position(10 * (second + 1)), 2_485 + (second - 319) * 5, 0, false);
+            pace.observe(second, Position(10 * (second + 1)), 2_685 + (second - 319) * 5, 0, false);
         }
         assert_eq!(pace.measured().back, 0.0, "it is over");
     }
@@ -308,7 +313,7 @@ mod tests {
         pace.came(Position(8), false);
         pace.went(Position(8));
         pace.came(Position(2_990), false);
-        assert_eq!(pace.sums.back, 1);
+        assert!((pace.sums.back - 3_000.0 / 2_250.0).abs() < 1e-9, "one, and its share of those called lately");
     }
 
     #[test]

@@ -42,23 +42,27 @@ impl Line {
 
     fn limits(&self) -> [Limit; 6] {
         let settings = &self.configured.settings;
-        let per_minute = self.per_minute();
         let unacked = self.head.seq.since(self.relay.acked);
+        let [second, five, twenty] = self.shorter_than_a_minute().map(|(seconds, most)| {
+            let used = self.admitted.last(seconds);
+            Limit { most, used, frees: Frees::Seconds(seconds) }
+        });
         [
             Limit { most: settings.total_active_users, used: self.sessions.used(), frees: Frees::Sessions },
-            Limit { most: per_minute, used: self.admitted.total(), frees: Frees::Minute },
-            Limit { most: per_minute.div_ceil(20), used: self.admitted.last(1), frees: Frees::Seconds(1) },
-            Limit { most: per_minute.div_ceil(8), used: self.admitted.last(5), frees: Frees::Seconds(5) },
-            Limit { most: self.per_twenty_seconds(), used: self.admitted.last(20), frees: Frees::Seconds(20) },
+            Limit { most: self.per_minute(), used: self.admitted.total(), frees: Frees::Minute },
+            second,
+            five,
+            twenty,
             Limit { most: settings.max_unacked, used: unacked, frees: Frees::Acks },
         ]
     }
 
-    /// A fresh minute must not send everybody in its first seconds, and a minute that is used flatly loses the least when nobody asks
-    /// for a moment (docs/architecture.md): a twelfth more than on average, while within five seconds half as much again may make
-    /// up for what was missed.
-    pub(super) fn per_twenty_seconds(&self) -> u64 {
-        (self.per_minute() * 9).div_ceil(25)
+    /// (seconds, how many may be let in within as many): a fresh minute must not send everybody in its first seconds, and a minute that
+    /// is used flatly loses the least when nobody asks for a moment (docs/architecture.md). In twenty seconds a twelfth more than
+    /// on average, while within five half as much again may make up for what was missed.
+    pub(super) fn shorter_than_a_minute(&self) -> [(u64, u64); 3] {
+        let per_minute = self.per_minute();
+        [(1, per_minute.div_ceil(20)), (5, per_minute.div_ceil(8)), (20, (per_minute * 9).div_ceil(25))]
     }
 
     /// For those of the claims that are called and present: when there will be room for them, where that is soon.

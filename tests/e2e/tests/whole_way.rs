@@ -243,9 +243,9 @@ async fn limits_are_exact_and_fully_used() {
     let begin = times[0];
     let first_minute = times.iter().filter(|at| **at < begin + 60_000).count();
     assert_eq!(first_minute, 30, "the minute is fully used");
-    // Two a second from second 61 on: at the end of the run the second minute's share goes on.
+    // As in the first minute, eleven in twenty seconds: the run ends in the midst of them.
     let second_minute = times.iter().filter(|at| **at >= begin + 60_000).count();
-    assert!(second_minute >= 12, "only {second_minute} admissions after the first minute");
+    assert!(second_minute >= 9, "only {second_minute} admissions after the first minute");
 }
 
 #[tokio::test(flavor = "multi_thread")]
