@@ -1,8 +1,9 @@
 //! `cargo xtask bench`: speed and cost, beside the ceilings of the platform, measured in one run on this machine.
 //!
 //! The ceilings are two tiny Workers of `tests/bench`, the ordinary way of the `worker` crate: `hello` (no object) and `hop` (one
-//! object call in memory). Rounds are interleaved, so that a machine that gets slower or faster does so for all. CPU time is that
-//! of the server's process, which other programs disturb less than rates.
+//! object call in memory). Between them and the product lies the floor: what the promises require, with nothing of ours. Rounds are
+//! interleaved, so that a machine that gets slower or faster does so for all. CPU time is that of the server's process, which other
+//! programs disturb less than rates.
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -20,6 +21,7 @@ mod fixture;
 mod floor;
 mod histogram;
 pub mod load;
+mod profile;
 mod relay;
 mod station;
 mod table;
@@ -59,6 +61,8 @@ enum Part {
 enum What {
     /// The relay, with a real broker: beside raw rskafka, from full logs, the way of one admission, memory, fairness
     Relay(relay::Options),
+    /// Where the CPU time of a route goes, beside its floor (needs `perf`)
+    Profile(profile::Options),
 }
 
 /// Options of `cargo xtask bench`.
@@ -98,6 +102,9 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     let tools = Tools::ensure(ui)?;
     bundle::worker(ui, &tools)?;
     bundle::ceilings(ui, &tools)?;
+    if let Some(What::Profile(options)) = &options.what {
+        return profile::run(ui, options, &Yard::new(&tools)?);
+    }
     let mut bench =
         Bench { ui, options, yard: Yard::new(&tools)?, rows: Vec::new(), goals: Vec::new(), reached: Vec::new() };
     for part in Part::value_variants() {

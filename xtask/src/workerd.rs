@@ -54,6 +54,8 @@ pub struct WorkerdOptions {
     pub vars: Vec<(String, String)>,
     /// Secrets of the Worker.
     pub secrets: Vec<(String, String)>,
+    /// Flags of V8, such as a profile needs.
+    pub v8_flags: Vec<&'static str>,
     /// A path whose answer, whatever it is, says that the Worker runs.
     pub ready_path: String,
 }
@@ -74,6 +76,7 @@ impl WorkerdOptions {
                 var("ROPELINE_INSECURE_COOKIES", "true".to_owned()),
             ],
             secrets: keys.worker_secrets(),
+            v8_flags: Vec::new(),
             ready_path: "/queue/healthz".to_owned(),
         }
     }
@@ -89,6 +92,7 @@ impl WorkerdOptions {
             namespaces: CEILINGS.to_vec(),
             vars: Vec::new(),
             secrets: Vec::new(),
+            v8_flags: Vec::new(),
             ready_path: "/hello".to_owned(),
         }
     }
@@ -102,6 +106,13 @@ impl WorkerdOptions {
             ready_path: "/ready".to_owned(),
             ..Self::ceilings(port, state_dir)
         }
+    }
+
+    /// With a flag of V8.
+    #[must_use]
+    pub fn v8_flag(mut self, flag: &'static str) -> Self {
+        self.v8_flags.push(flag);
+        self
     }
 
     /// Sets a variable, or changes it.
@@ -299,6 +310,7 @@ fn configuration(options: &WorkerdOptions, data: &Path) -> Result<String> {
         .before
         .as_ref()
         .map_or_else(String::new, |_| format!("    (name = \"{BEFORE}\", esModule = embed \"bundle/{BEFORE}\"),\n"));
+    let flags = options.v8_flags.iter().map(|flag| format!("\"{flag}\"")).collect::<Vec<_>>().join(", ");
     let port = options.port;
     let date = compatibility_date()?;
     let data = data.display();
@@ -311,6 +323,7 @@ const config :Workerd.Config = (
     (name = "worker", worker = .worker),
     (name = "state", disk = (path = "{data}", writable = true)),
   ],
+  v8Flags = [{flags}],
   sockets = [(name = "http", address = "127.0.0.1:{port}", http = (), service = "worker")],
 );
 

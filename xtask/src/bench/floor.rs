@@ -1,6 +1,6 @@
 //! The floor beside the product: what keeping the promises costs on this platform, with nothing of ours (`tests/bench/src/floor.js`).
 //!
-//! A goal above the floor can be reached by no Worker; what lies between floor and product is ours.
+//! A goal above the floor is out of reach; what lies between floor and product is ours.
 
 use std::fmt;
 

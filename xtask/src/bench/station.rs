@@ -48,6 +48,24 @@ impl<'a> Yard<'a> {
         Workerd::start(self.tools, &WorkerdOptions::floor(free_port()?, self.dir.join("floor")))
     }
 
+    /// The product with names of compiled functions for `perf`.
+    pub(super) fn profiled_product(&self) -> Result<Workerd> {
+        let product = Workerd::start(self.tools, &self.options("profiled")?.v8_flag("--perf-basic-prof"))?;
+        self.events(&product, true)?;
+        Ok(product)
+    }
+
+    /// The floor with them.
+    pub(super) fn profiled_floor(&self) -> Result<Workerd> {
+        let options = WorkerdOptions::floor(free_port()?, self.dir.join("profiled-floor"));
+        Workerd::start(self.tools, &options.v8_flag("--perf-basic-prof"))
+    }
+
+    /// A file of this run.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
     fn options(&self, name: &str) -> Result<WorkerdOptions> {
         Ok(WorkerdOptions::product(free_port()?, self.dir.join(name), &self.keys))
     }
