@@ -117,6 +117,8 @@ def consume(options, store):
         auto_offset_reset="earliest",
         allow_auto_create_topics=False,
         max_poll_records=500,
+        # A topic that was not known when the group formed is found after so long; by default that takes five minutes.
+        metadata_max_age_ms=10_000,
         session_timeout_ms=options.session_seconds * 1000,
         heartbeat_interval_ms=min(3000, options.session_seconds * 250),
     )

@@ -102,6 +102,21 @@ async fn a_gap_stops_a_consumer_until_it_is_told_to_go_on() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_was_there_before_the_topic_takes_it_up() {
+    let topic = "e2e.consumers.later";
+    let early = [Language::Java, Language::Python];
+    let running: Vec<_> =
+        early.map(|language| Instance::start(language, "later", topic, &["--idle-seconds", "6"])).into();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let kafka = broker::shared();
+    kafka.create_topic(topic, 1).expect("a topic");
+    Log::open(&kafka.bootstrap(), topic).await.write(0, &records::admissions("blue", [1, 2])).await;
+    for mut instance in running {
+        assert_eq!(instance.end(0).await.verdict(), json!({"blue": {"gaps": [], "last": 2, "taken": 2}}));
+    }
+}
+
 const EVENTS: [&str; 3] = ["monday", "tuesday", "wednesday"];
 /// Admissions of each event in each of three parts.
 const PART: usize = 25;

@@ -68,6 +68,8 @@ public final class Main {
         properties.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
         properties.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
         properties.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false);
+        // A topic that was not known when the group formed is found after so long; by default that takes five minutes.
+        properties.put(ConsumerConfig.METADATA_MAX_AGE_CONFIG, 10_000);
         int sessionMs = 1_000 * Integer.parseInt(options.get("--session-seconds"));
         properties.put(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, sessionMs);
         Duration idle = Duration.ofSeconds(Long.parseLong(options.get("--idle-seconds")));
