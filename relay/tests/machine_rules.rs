@@ -381,11 +381,14 @@ fn a_lost_answer_of_the_worker_is_asked_for_again_with_the_same_ack() {
 }
 
 #[test]
-fn retry_after_is_kept() {
-    let mut s = Script::new();
-    s.ready(10, 50);
-    let effect = s.step(Input::Drained(Err(WorkerFailure::Later { cause: "503".into(), retry_after_ms: Some(7_000) })));
-    assert_eq!(effect, Effect::Wait { until: Mono(s.now + 7_000) });
+fn retry_after_is_kept_for_five_seconds_at_most() {
+    for (said, waits) in [(4_000, 4_000), (7_000, 5_000), (3_600_000, 5_000)] {
+        let mut s = Script::new();
+        s.ready(10, 50);
+        let busy = WorkerFailure::Later { cause: "503".into(), retry_after_ms: Some(said) };
+        let effect = s.step(Input::Drained(Err(busy)));
+        assert_eq!(effect, Effect::Wait { until: Mono(s.now + waits) });
+    }
 }
 
 #[test]

@@ -443,7 +443,7 @@ async fn a_standby_of_many_events_does_not_hammer_the_worker() {
     }
     let standby = world.relay_of("standby", 256);
     sleep(Duration::from_secs(100)).await;
-    // One in turn every 250 ms, and each by itself after the 30 seconds the Worker's word is cut to.
+    // One in turn every 250 ms, and each by itself after as long as the Worker said, cut to 30 seconds.
     let asked = world.with(|state| state.asked);
     assert!((300..=900).contains(&asked), "{asked} questions in 100 s");
     assert_eq!(standby.stop().await, Stopped::Cleanly);

@@ -162,17 +162,15 @@ pub enum WorkerFailure {
 }
 
 impl WorkerFailure {
-    /// No `Retry-After` is waited for longer, so that the end of the trouble does not go unnoticed.
-    const LONGEST_RETRY_AFTER_MS: u64 = 30_000;
+    /// No `Retry-After` is waited for longer: there is progress within ten seconds of the trouble's end, whatever was said in it.
+    const LONGEST_RETRY_AFTER_MS: u64 = 5_000;
 
-    /// How long the Worker wants not to be asked, as far as that is sensible.
+    /// How long the Worker in trouble wants not to be asked, as far as that is sensible.
     pub(crate) fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Self::Held { retry_after_ms } => Some(*retry_after_ms),
-            Self::Later { retry_after_ms, .. } => *retry_after_ms,
+            Self::Later { retry_after_ms, .. } => retry_after_ms.map(|ms| ms.min(Self::LONGEST_RETRY_AFTER_MS)),
             _ => None,
         }
-        .map(|ms| ms.min(Self::LONGEST_RETRY_AFTER_MS))
     }
 }
 
