@@ -259,8 +259,14 @@ impl Raw {
 
     pub async fn begin(&mut self, name: &str) -> Transaction {
         let id = TransactionalId(text(name));
+        let (producer, epoch) = self.producer(&id).await;
+        Transaction { id, producer, epoch, sequence: 0 }
+    }
+
+    /// A new producer of this id: there is none before the one before has ended its transaction, marks and all.
+    async fn producer(&mut self, id: &TransactionalId) -> (i64, i16) {
         // Makes the broker have a coordinator of transactions.
-        let find = FindCoordinatorRequest::default().with_key(text(name)).with_key_type(1);
+        let find = FindCoordinatorRequest::default().with_key(id.0.clone()).with_key_type(1);
         let init = InitProducerIdRequest::default()
             .with_transactional_id(Some(id.clone()))
             .with_transaction_timeout_ms(600_000);
@@ -269,8 +275,7 @@ impl Raw {
             if answer.error_code == 0 {
                 let answer = self.call(1, &init).await;
                 if answer.error_code == 0 {
-                    let (producer, epoch) = (answer.producer_id.0, answer.producer_epoch);
-                    return Transaction { id, producer, epoch, sequence: 0 };
+                    return (answer.producer_id.0, answer.producer_epoch);
                 }
             }
             tokio::time::sleep(TRY).await;
@@ -297,14 +302,16 @@ impl Raw {
         panic!("cannot add to a transaction");
     }
 
+    /// The broker answers before it has written the marks: this returns after it has.
     pub async fn end_transaction(&mut self, open: Transaction, commit: bool) {
         let request = EndTxnRequest::default()
-            .with_transactional_id(open.id)
+            .with_transactional_id(open.id.clone())
             .with_producer_id(open.producer.into())
             .with_producer_epoch(open.epoch)
             .with_committed(commit);
         let answer = self.call(1, &request).await;
         assert_eq!(answer.error_code, 0, "cannot end a transaction");
+        self.producer(&open.id).await;
     }
 }
 
