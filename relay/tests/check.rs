@@ -12,6 +12,7 @@ use ropeline_relay::check::report::{Level, Line, Report};
 use ropeline_relay::check::worker::clock;
 use ropeline_relay::config::TlsSettings;
 use support::http::{FakeWorker, KEY};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
@@ -194,4 +195,37 @@ async fn wrong_settings_end_the_check_with_2_before_anything_is_looked_at() {
     let output = check("nonsense", KEY, &["--json"]).await;
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty() && String::from_utf8_lossy(&output.stderr).contains("worker.url"));
+}
+
+#[tokio::test]
+async fn a_broker_that_says_nothing_or_nonsense_is_named_and_holds_nothing_up_for_long() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nonsense = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (first, second) = (silent.local_addr().unwrap().to_string(), nonsense.local_addr().unwrap().to_string());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = nonsense.accept().await {
+            // Read whole, or what is left of it becomes a reset.
+            let _ = client.read(&mut [0; 1_024]).await;
+            let _ = client.write_all(b"SSH-2.0-OpenSSH_9.9\r\n").await;
+        }
+    });
+    let before = std::time::Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_ropeline-relay"))
+        .arg("check")
+        .env("ROPELINE_RELAY_KEY", KEY)
+        .env("ROPELINE_RELAY_WORKER_URL", "http://127.0.0.1:1")
+        .env("ROPELINE_RELAY_KAFKA_BOOTSTRAP", format!("{first},{second}"))
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let said = text(&output);
+    assert!(before.elapsed() < std::time::Duration::from_secs(10), "{said}");
+    for line in [
+        format!("FAIL broker {first}: Kafka protocol failed: no answer within 5 s"),
+        format!("FAIL broker {second}: Kafka protocol failed: this is no Kafka broker"),
+    ] {
+        assert!(said.lines().any(|said| said.starts_with(&line)), "{line}\nis not in\n{said}");
+    }
+    drop(silent);
 }

@@ -159,3 +159,88 @@ fn size(value: &str, topic: &str, batch: &BatchSettings, tools: &Tools) -> Line 
         _ => Line::ok(CHECK, topic, found),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::BrokerId;
+    use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
+
+    use super::*;
+    use crate::config::KafkaSettings;
+
+    /// Two partitions with so many copies, of which this many are complete in the second one.
+    fn partitions(copies: i32, complete: i32) -> Vec<MetadataResponsePartition> {
+        let nodes = |count: i32| (1..=count).map(BrokerId).collect::<Vec<_>>();
+        let partition = |index, complete| {
+            MetadataResponsePartition::default()
+                .with_partition_index(index)
+                .with_replica_nodes(nodes(copies))
+                .with_isr_nodes(nodes(complete))
+        };
+        vec![partition(0, copies), partition(1, complete)]
+    }
+
+    fn judged(changed: &[(&str, &str)], copies: i32, complete: i32, rehearsals: bool) -> Vec<Line> {
+        let partitions = partitions(copies, complete);
+        let topic = Topic { name: "sale", rehearsals, partitions: &partitions };
+        let right = [
+            (CLEANUP, "delete"),
+            (MIN_COPIES, "2"),
+            (RETENTION, "604800000"),
+            (TIMESTAMP, "CreateTime"),
+            (MAX_BYTES, "1048588"),
+            (UNCLEAN, "false"),
+        ];
+        let settings = right.iter().chain(changed).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        judge(&settings.collect(), &topic, &BatchSettings::default(), &Tools::new(&KafkaSettings::default()))
+    }
+
+    #[test]
+    fn the_settings_that_docs_recommend_are_all_fine() {
+        let lines = judged(&[], 3, 3, false);
+        assert!(lines.len() == 5 && lines.iter().all(|line| line.level == Level::Ok), "{lines:?}");
+        assert!(judged(&[(RETENTION, "-1")], 3, 3, false).iter().all(|line| line.level == Level::Ok), "kept for ever");
+    }
+
+    #[test]
+    fn each_wrong_setting_has_its_level_and_the_command_that_mends_it() {
+        for (setting, value, level, mends) in [
+            (CLEANUP, "compact", Level::Fail, "cleanup.policy=delete"),
+            (CLEANUP, "compact,delete", Level::Fail, "cleanup.policy=delete"),
+            (MIN_COPIES, "1", Level::Fail, "min.insync.replicas=2"),
+            (MIN_COPIES, "3", Level::Warn, "replication factor"),
+            (RETENTION, "3600000", Level::Warn, "retention.ms=2592000000"),
+            (TIMESTAMP, "LogAppendTime", Level::Warn, "message.timestamp.type=CreateTime"),
+            (MAX_BYTES, "600000", Level::Warn, "max.message.bytes=1048588"),
+            (UNCLEAN, "true", Level::Warn, "unclean.leader.election.enable=false"),
+        ] {
+            let lines = judged(&[(setting, value)], 3, 3, false);
+            let wrong: Vec<&Line> = lines.iter().filter(|line| line.level != Level::Ok).collect();
+            let [line] = wrong.as_slice() else { panic!("{setting}={value}: {wrong:?}") };
+            let mended = line.remedy.as_deref().unwrap_or_default();
+            assert!(line.level == level && line.found.contains(setting) && mended.contains(mends), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_min_insync_replicas_means_depends_on_the_copies_there_are() {
+        for (least, copies, complete, level) in [
+            ("2", 3, 2, Level::Ok),
+            ("2", 3, 1, Level::Fail),
+            ("1", 1, 1, Level::Warn),
+            ("2", 1, 1, Level::Warn),
+            ("2", 2, 2, Level::Warn),
+            ("1", 2, 2, Level::Fail),
+        ] {
+            let lines = judged(&[(MIN_COPIES, least)], copies, complete, false);
+            let line = lines.iter().find(|line| line.found.starts_with(MIN_COPIES)).unwrap();
+            assert_eq!(line.level, level, "{least} of {copies}, {complete} complete: {line}");
+        }
+    }
+
+    #[test]
+    fn of_a_topic_of_rehearsals_only_compaction_is_wrong() {
+        assert_eq!(judged(&[(MIN_COPIES, "1"), (RETENTION, "1000")], 1, 1, true).len(), 1);
+        assert_eq!(judged(&[(CLEANUP, "compact")], 1, 1, true)[0].level, Level::Fail);
+    }
+}

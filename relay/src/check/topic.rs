@@ -23,7 +23,8 @@ pub struct Topic<'a> {
     pub name: &'a str,
     /// Whether it is the one of rehearsals.
     pub rehearsals: bool,
-    partitions: &'a [MetadataResponsePartition],
+    /// What the broker says of them.
+    pub partitions: &'a [MetadataResponsePartition],
 }
 
 impl Topic<'_> {
@@ -149,5 +150,66 @@ fn permissions(topic: &MetadataResponseTopic, name: &str, tools: &Tools) -> Line
             let found = format!("the relay's user lacks {}", missing.join(", "));
             Line::new(Level::Fail, PERMISSIONS, name, found, tools.allow(name, &missing))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::{BrokerId, TopicName};
+    use kafka_protocol::protocol::StrBytes;
+
+    use super::*;
+    use crate::config::KafkaSettings;
+
+    const ALL: i32 = 1 << 3 | 1 << 4 | 1 << 8;
+
+    fn lines(change: impl Fn(&mut MetadataResponseTopic), rehearsals: bool) -> Vec<Line> {
+        let partition = |index| {
+            MetadataResponsePartition::default()
+                .with_partition_index(index)
+                .with_leader_id(BrokerId(1))
+                .with_replica_nodes(vec![BrokerId(1), BrokerId(2), BrokerId(3)])
+                .with_isr_nodes(vec![BrokerId(1), BrokerId(2), BrokerId(3)])
+        };
+        let mut topic = MetadataResponseTopic::default()
+            .with_name(Some(TopicName(StrBytes::from_static_str("sale"))))
+            .with_partitions(vec![partition(0), partition(1)])
+            .with_topic_authorized_operations(ALL);
+        change(&mut topic);
+        let metadata = MetadataResponse::default().with_topics(vec![topic]);
+        check(&metadata, "sale", rehearsals, &Tools::new(&KafkaSettings::default())).0
+    }
+
+    #[track_caller]
+    fn assert_says(lines: &[Line], level: Level, words: &str) {
+        let says = |line: &&Line| line.level == level && line.to_string().contains(words);
+        assert!(lines.iter().any(|line| says(&line)), "no {level:?} with {words:?} in {lines:?}");
+    }
+
+    #[test]
+    fn a_topic_without_leaders_or_copies_or_permissions_says_which() {
+        assert!(lines(|_| {}, false).iter().all(|line| line.level == Level::Ok));
+        let leaderless = lines(|topic| topic.partitions[1].leader_id = BrokerId(-1), false);
+        assert_says(&leaderless, Level::Fail, "partition 1 without a leader: bring back one of the nodes 1, 2, 3");
+        let behind = lines(|topic| topic.partitions[0].isr_nodes.truncate(2), false);
+        assert_says(&behind, Level::Warn, "partition 0 with copies that lag behind");
+        let single = |topic: &mut MetadataResponseTopic| topic.partitions[0].replica_nodes.truncate(1);
+        assert_says(&lines(single, false), Level::Warn, "fine for a rehearsal only");
+        for (bits, lacks) in [(ALL & !(1 << 3), "lacks Read"), (1 << 8, "lacks Read, Write")] {
+            let lacking = lines(|topic| topic.topic_authorized_operations = bits, false);
+            assert_says(&lacking, Level::Fail, lacks);
+            assert_says(&lacking, Level::Fail, "kafka-acls.sh");
+        }
+        assert_says(&lines(|topic| topic.topic_authorized_operations = i32::MIN, false), Level::Note, "does not say");
+    }
+
+    #[test]
+    fn a_missing_topic_fails_and_a_missing_one_of_rehearsals_is_a_note() {
+        for code in [UNKNOWN_TOPIC, MAY_NOT_DESCRIBE] {
+            let absent = |topic: &mut MetadataResponseTopic| topic.error_code = code;
+            assert_says(&lines(absent, false), Level::Fail, "does not exist");
+            assert_says(&lines(absent, true), Level::Note, "acks test events without producing");
+        }
+        assert_says(&lines(|topic| topic.error_code = 17, false), Level::Fail, "InvalidTopic");
     }
 }

@@ -211,11 +211,11 @@ impl Connection {
             .with_request_api_version(version)
             .with_correlation_id(self.next)
             .with_client_id(Some(self.client_id.clone()));
-        let mut frame = BytesMut::new();
-        header.encode(&mut frame, Q::header_version(version)).map_err(text)?;
-        request.encode(&mut frame, version).map_err(text)?;
-        let length = i32::try_from(frame.len()).map_err(text)?;
-        self.stream.write_i32(length).await.map_err(text)?;
+        let mut message = BytesMut::new();
+        header.encode(&mut message, Q::header_version(version)).map_err(text)?;
+        request.encode(&mut message, version).map_err(text)?;
+        let mut frame = i32::try_from(message.len()).map_err(text)?.to_be_bytes().to_vec();
+        frame.extend_from_slice(&message);
         self.stream.write_all(&frame).await.map_err(text)?;
         self.stream.flush().await.map_err(text)?;
         let mut answer = self.frame().await.map_err(text)?;
