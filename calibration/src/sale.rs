@@ -260,7 +260,7 @@ impl Sale<'_> {
 
     fn drain(&mut self) -> Result<(), LogError<std::convert::Infallible>> {
         let now = self.now();
-        let lease = self.line.lease(now, "relay")?;
+        let lease = self.line.lease(&self.rows, now, "relay")?;
         self.rows.apply(lease.changes);
         self.epoch = lease.answer.epoch;
         let (epoch, after) = (self.epoch, lease.answer.acked_seq);

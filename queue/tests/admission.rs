@@ -342,7 +342,7 @@ impl Harness {
     fn relay(&mut self) {
         let before = self.naive.clone();
         self.naive.time(self.now);
-        let lease = self.line.lease::<()>(self.now(), "relay").expect("the only relay");
+        let lease = self.line.lease(&self.rows, self.now(), "relay").expect("the only relay");
         self.commit(&lease.changes, Write::Works, &before);
         let epoch = lease.answer.epoch;
         let mut after = lease.answer.acked_seq;

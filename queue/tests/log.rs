@@ -63,7 +63,7 @@ impl Log {
     }
 
     fn lease(&mut self, relay: &str) -> Result<Lease, Refused> {
-        let step = self.line.lease(UnixMillis(self.now), relay);
+        let step = self.line.lease(&self.rows, UnixMillis(self.now), relay);
         self.keep(step)
     }
 
@@ -91,7 +91,7 @@ impl Log {
     fn replay(&mut self, relay: &str, from: u64, next_offset: i64) -> Result<Lease, Refused> {
         let to = Replay { from: Seq(from), topic: "again".into(), partition: 5, next_offset };
         let before = self.rows.relay.clone();
-        let step = self.line.replay(UnixMillis(self.now), relay, to, "relay:0123")?;
+        let step = self.line.replay(&self.rows, UnixMillis(self.now), relay, to, "relay:0123")?;
         self.rows.commit(&step.changes, Write::Works).unwrap();
         let row = &self.rows.relay;
         assert!(row.epoch > before.epoch && row.drained == before.drained && row.acked <= row.drained);
@@ -166,7 +166,7 @@ fn a_relay_with_nothing_to_do_costs_a_row_in_five_seconds_and_its_lease_survives
         assert_eq!(log.drain(&after(epoch, 3)).unwrap().entries.len(), 0);
         assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: LEASE_MS }));
         let mut crashed = log.rows.restore(UnixMillis(log.now));
-        let held = crashed.lease::<common::StoreFailed>(UnixMillis(log.now), "two").unwrap_err();
+        let held = crashed.lease(&log.rows, UnixMillis(log.now), "two").unwrap_err();
         let LogError::Held { for_ms } = held else { panic!("{held:?}") };
         assert!((LEASE_MS..=LEASE_MS + 5_000).contains(&for_ms), "{for_ms}");
     }
@@ -465,17 +465,46 @@ fn a_relay_from_before_a_replay_is_refused_everywhere() {
 #[test]
 fn how_far_the_relay_is_can_be_asked_without_taking_its_lease() {
     let mut log = Log::with(3);
-    let free = log.line.log_state(UnixMillis(log.now));
+    let free = log.line.log_state(&log.rows, UnixMillis(log.now)).unwrap();
     assert_eq!((free.epoch, free.relay, free.lease_ms, free.head, free.topic), (Epoch(0), None, 0, Seq(3), None));
     let epoch = log.lease("one").unwrap().epoch;
     log.drain(&after(epoch, 0)).unwrap();
     log.ack(epoch, 2, 102).unwrap();
     let before = log.rows.relay.clone();
-    let held = log.line.log_state(UnixMillis(log.now + 4_000));
+    let held = log.line.log_state(&log.rows, UnixMillis(log.now + 4_000)).unwrap();
     assert_eq!((held.epoch, held.relay.as_deref(), held.lease_ms), (epoch, Some("one"), LEASE_MS - 4_000));
     assert_eq!((held.acked_seq, held.drained_seq, held.next_offset), (Seq(2), Seq(3), Some(102)));
-    let over = log.line.log_state(UnixMillis(log.now + LEASE_MS));
+    let over = log.line.log_state(&log.rows, UnixMillis(log.now + LEASE_MS)).unwrap();
     assert_eq!((over.relay, over.lease_ms), (None, 0));
     assert_eq!(log.rows.relay, before);
     log.renew(epoch).unwrap();
+}
+
+#[test]
+fn a_lease_tells_when_the_oldest_entry_was_admitted_that_is_not_acked() {
+    let mut log = Log::with(2);
+    let first = UnixMillis(log.now).rfc3339();
+    log.now += 60_000;
+    log.admit(2, 1);
+    let second = UnixMillis(log.now).rfc3339();
+    log.now += 5_000;
+    let lease = log.lease("one").unwrap();
+    assert_eq!(lease.oldest_unacked_at.as_ref(), Some(&first));
+    log.drain(&after(lease.epoch, 0)).unwrap();
+    log.ack(lease.epoch, 1, 101).unwrap();
+    log.restart();
+    assert_eq!(
+        log.lease("one").unwrap().oldest_unacked_at.as_ref(),
+        Some(&first),
+        "the second one came at the same time"
+    );
+    let epoch = log.lease("one").unwrap().epoch;
+    log.ack(epoch, 2, 102).unwrap();
+    assert_eq!(log.lease("one").unwrap().oldest_unacked_at, Some(second));
+    let epoch = log.lease("one").unwrap().epoch;
+    log.ack(epoch, 3, 103).unwrap();
+    assert_eq!(log.lease("one").unwrap().oldest_unacked_at, None, "all is acked");
+    log.release(log.rows.relay.epoch).unwrap();
+    let again = log.replay("operator", 1, 0).unwrap();
+    assert_eq!(again.oldest_unacked_at, Some(first), "what is sent again waits again");
 }

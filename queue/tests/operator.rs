@@ -54,7 +54,7 @@ impl Desk {
     }
 
     fn drain(&mut self) {
-        let step: Result<_, LogError<StoreFailed>> = self.line.lease(self.now, "relay");
+        let step: Result<_, LogError<StoreFailed>> = self.line.lease(&self.rows, self.now, "relay");
         let epoch = self.commit(step.unwrap()).epoch;
         let (topic, partition, next_offset) = (Some("sale".to_owned()), Some(0), Some(0));
         let drain = Drain { epoch, after: Seq(0), limit: 10, topic, partition, next_offset, ack: None };

@@ -144,7 +144,7 @@ impl World {
                 step.and_then(Result::ok).map(Outcome::EndedSession)
             }
             Request::Lease { relay } => {
-                let step = self.step(|line, _| line.lease::<ReadFailed>(now, relay));
+                let step = self.step(|line, rows| line.lease(rows, now, relay));
                 step.and_then(|answer| {
                     log(answer, |lease| encode(Kind::Lease, self.plan.line_speaks, Dialect::Now, &lease))
                 })

@@ -148,11 +148,14 @@ impl Inner {
                 self.read(|line| line.stats(now()))
             }
             LineCommand::Purge => self.purge().await,
-            LineCommand::Lease { relay } => self.log(|line, _| Ok(written(line.lease(now(), &relay)?))),
+            LineCommand::Lease { relay } => self.log(|line, store| Ok(written(line.lease(store, now(), &relay)?))),
             LineCommand::Replay { relay, replay, by } => {
-                self.log(|line, _| Ok(written(line.replay(now(), &relay, replay, &by)?)))
+                self.log(|line, store| Ok(written(line.replay(store, now(), &relay, replay, &by)?)))
             }
-            LineCommand::LogState => self.read(|line| line.log_state(now())),
+            LineCommand::LogState => {
+                let state = self.with(|line, store| line.log_state(store, now()))?.ok_or(Refused::Absent)?;
+                Ok(json::write(&state))
+            }
             LineCommand::RenewLease { epoch } => self.log(|line, _| Ok(written(line.renew_lease(now(), epoch)?))),
             LineCommand::ReleaseLease { epoch } => self.log(|line, _| Ok(written(line.release_lease(now(), epoch)?))),
             LineCommand::Ack { epoch, ack } => self.log(|line, _| Ok(written(line.ack(now(), epoch, ack)?))),

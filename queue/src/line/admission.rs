@@ -46,6 +46,11 @@ impl<S: LineStore> Sessions<'_, S> {
     }
 }
 
+/// When an entry was admitted, as it stands in its record. Nothing before it holds a quotation mark of its own.
+pub(super) fn admitted_at(record: &str) -> Option<&str> {
+    record.split_once(r#""admitted_at":""#)?.1.split_once('"').map(|(at, _)| at)
+}
+
 impl Line {
     /// Works through the ops of an exchange: everything that frees or renews first, then all claims together.
     pub(super) fn operate<S: LineStore>(

@@ -13,6 +13,7 @@
 use serde::Serialize;
 use thiserror::Error;
 
+use super::admission::admitted_at;
 use super::store::{Audit, Change, LineStore, RelayRow, Target};
 use super::{Line, Step};
 use crate::types::{Epoch, Seq, UnixMillis};
@@ -42,6 +43,8 @@ pub struct Lease {
     pub drained_seq: Seq,
     /// The last entry known to be in Kafka.
     pub acked_seq: Seq,
+    /// When the entry after that was admitted, in RFC 3339; null when there is none.
+    pub oldest_unacked_at: Option<String>,
     /// Pinned topic; null before the first drain.
     pub topic: Option<String>,
     /// Pinned partition; null before the first drain.
@@ -58,8 +61,8 @@ pub struct Lease {
 
 from_json! {
     struct Lease {
-        epoch, lease_ms, relay = default, head, drained_seq, acked_seq, topic, partition, next_offset, configured_topic,
-        test = default, replay_from = default,
+        epoch, lease_ms, relay = default, head, drained_seq, acked_seq, oldest_unacked_at = default, topic, partition,
+        next_offset, configured_topic, test = default, replay_from = default,
     }
 }
 
@@ -147,11 +150,16 @@ impl Line {
     /// Makes `relay` the one relay of this event, under a new epoch.
     ///
     /// # Errors
-    /// [`LogError::Held`] while another one's lease lasts.
-    pub fn lease<E>(&mut self, now: UnixMillis, relay: &str) -> Result<Step<Lease>, LogError<E>> {
+    /// [`LogError::Held`] while another one's lease lasts; [`LogError::Store`].
+    pub fn lease<S: LineStore>(
+        &mut self,
+        store: &S,
+        now: UnixMillis,
+        relay: &str,
+    ) -> Result<Step<Lease>, LogError<S::Error>> {
         self.catch_up(now);
         let row = self.taken_by(relay)?;
-        let answer = self.lease_on(&row, LEASE_MS);
+        let answer = self.lease_on(store, &row, LEASE_MS).map_err(LogError::Store)?;
         Ok(self.keep_relay(row, answer))
     }
 
@@ -160,14 +168,15 @@ impl Line {
     ///
     /// # Errors
     /// [`LogError::Held`] while another one's lease lasts; [`LogError::Conflict`] when that would pass over an entry, or nothing was
-    /// handed out yet.
-    pub fn replay<E>(
+    /// handed out yet; [`LogError::Store`].
+    pub fn replay<S: LineStore>(
         &mut self,
+        store: &S,
         now: UnixMillis,
         relay: &str,
         replay: Replay,
         by: &str,
-    ) -> Result<Step<Lease>, LogError<E>> {
+    ) -> Result<Step<Lease>, LogError<S::Error>> {
         self.catch_up(now);
         let mut row = self.taken_by(relay)?;
         if row.target.is_none() {
@@ -191,16 +200,18 @@ impl Line {
         row.next_offset = next_offset;
         row.target = Some(Target { topic, partition });
         row.replay_from = Some(from);
-        let answer = self.lease_on(&row, LEASE_MS);
+        let answer = self.lease_on(store, &row, LEASE_MS).map_err(LogError::Store)?;
         let mut step = self.keep_relay(row, answer);
         step.changes.push(Change::Audit(Audit { at: self.head.clk, by: by.to_owned(), action: "replay", detail }));
         Ok(step)
     }
 
     /// How far this event's relay is, and for how long it has the lease.
-    #[must_use]
-    pub fn log_state(&self, now: UnixMillis) -> Lease {
-        self.lease_on(&self.relay, self.leased_until.since(self.head.clk.max(now)))
+    ///
+    /// # Errors
+    /// When storage cannot be read.
+    pub fn log_state<S: LineStore>(&self, store: &S, now: UnixMillis) -> Result<Lease, S::Error> {
+        self.lease_on(store, &self.relay, self.leased_until.since(self.head.clk.max(now)))
     }
 
     /// Keeps the lease: its length in milliseconds, from now.
@@ -288,22 +299,27 @@ impl Line {
         Ok(RelayRow { epoch: row.epoch.next(), owner: Some(relay.to_owned()), ..row.clone() })
     }
 
-    fn lease_on(&self, row: &RelayRow, lease_ms: u64) -> Lease {
+    fn lease_on<S: LineStore>(&self, store: &S, row: &RelayRow, lease_ms: u64) -> Result<Lease, S::Error> {
         let target = row.target.clone();
-        Lease {
+        let oldest = match row.acked < self.head.seq {
+            true => store.records(row.acked, 1, 1)?,
+            false => Vec::new(),
+        };
+        Ok(Lease {
             epoch: row.epoch,
             lease_ms,
             relay: row.owner.clone().filter(|_| lease_ms > 0),
             head: self.head.seq,
             drained_seq: row.drained,
             acked_seq: row.acked,
+            oldest_unacked_at: oldest.first().and_then(|record| admitted_at(record)).map(str::to_owned),
             next_offset: target.as_ref().map(|_| row.next_offset),
             partition: target.as_ref().map(|target| target.partition),
             topic: target.map(|target| target.topic),
             configured_topic: self.configured.settings.topic.clone(),
             test: self.configured.settings.test,
             replay_from: row.replay_from,
-        }
+        })
     }
 
     /// The relay's row under this epoch.

@@ -193,3 +193,23 @@ async fn a_relay_goes_on_soon_after_what_it_needs_came_back() {
     let head = seq(&world, "sale", "head_seq").await;
     assert_order(&broker::records(&kafka, &topic, "sale"), head);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_has_just_started_says_since_when_entries_wait() {
+    let world = World::start();
+    world.create("sale", &settings()).await;
+    drop(world.admitted("sale").await);
+    let admitted = Instant::now();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    drop(world.admitted("sale").await);
+    // Nobody listens there: it drains nothing, and knows of the entries by its lease alone.
+    let (mut relay, says) = world.one_more_relay("one", "127.0.0.1:1", "nowhere");
+    says.until("the lag is known", Duration::from_secs(20), |_, body| {
+        HealthOf::event(body, "sale")["lag_seconds"].as_f64().is_some()
+    })
+    .await;
+    let event = HealthOf::event(&says.ready().await.1, "sale").clone();
+    let (lag, most) = (event["lag_seconds"].as_f64().unwrap(), admitted.elapsed() + SLACK);
+    assert!((4.0..most.as_secs_f64()).contains(&lag), "{event}");
+    assert!(relay.stop().expect("the end of a relay").success());
+}

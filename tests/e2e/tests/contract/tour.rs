@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use ropeline_e2e::{Method, Role, json, tokens};
+use ropeline_e2e::{Method, Role, Value, json, tokens};
 
 use crate::call::Judged;
 use crate::{bad_input, enter, expired_pass, expired_ticket, phases};
@@ -199,7 +199,7 @@ async fn relay(j: &Judged) {
     let epoch = lease["epoch"].as_u64().expect("an epoch");
     let mine = json!({"event": "open", "epoch": epoch});
     post("lease/renew").json(mine.clone()).expect(200).await;
-    let drain = |more: ropeline_e2e::Value| {
+    let drain = |more: Value| {
         let mut body = json!({"event": "open", "epoch": epoch, "after": 0});
         body.as_object_mut().expect("a body").extend(more.as_object().expect("fields").clone());
         post("drain").json(body)
@@ -238,8 +238,11 @@ async fn relay(j: &Judged) {
     let state = || j.get("/queue/relay/events/open").role(Role::Relay);
     let held = state().expect(200).await.json();
     assert_eq!((&held["relay"], &held["acked_seq"], &held["replay_from"]), (&json!("two"), &json!(1), &json!(null)));
+    let oldest = |lease: &Value| lease["oldest_unacked_at"].as_str().map(str::to_owned);
+    assert_eq!(oldest(&held).is_some(), held["head"].as_u64() > Some(1), "{held}");
     let anew = replay("two", 1).expect(200).await.json();
     assert_eq!((&anew["acked_seq"], &anew["topic"], &anew["replay_from"]), (&json!(0), &json!("u"), &json!(1)));
+    assert!(oldest(&anew).is_some(), "the first one waits again: {anew}");
     post("lease/release").json(json!({"event": "open", "epoch": anew["epoch"]})).expect(204).await;
     let free = state().expect(200).await.json();
     assert_eq!((&free["relay"], &free["lease_ms"], &free["next_offset"]), (&json!(null), &json!(0), &json!(5)));
