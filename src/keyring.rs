@@ -3,7 +3,8 @@
 //! Several secrets per role, so that they can be rotated. Every secret given is compared with all hashes in constant time.
 
 use ropeline_queue::hex;
-use serde::Deserialize;
+use ropeline_queue::json::{self, FromJson};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
@@ -42,15 +43,6 @@ pub enum KeyringError {
     },
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Lists {
-    admin: Vec<String>,
-    origin: Vec<String>,
-    relay: Vec<String>,
-    metrics: Vec<String>,
-}
-
 impl Role {
     const fn as_str(self) -> &'static str {
         match self {
@@ -76,20 +68,16 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`], which never holds what was read.
     pub fn from_json(json: &str) -> Result<Self, KeyringError> {
-        let object: serde_json::Map<_, _> = serde_json::from_str(json).map_err(|_| KeyringError::Malformed)?;
-        let lists = Lists::deserialize(serde_json::Value::Object(object)).map_err(|_| KeyringError::Malformed)?;
+        let mut lists: Map<String, Value> = json::read(json).map_err(|_| KeyringError::Malformed)?;
         let mut hashes = Vec::new();
-        for (role, name, list) in [
-            (Role::Admin, "admin", lists.admin),
-            (Role::Origin, "origin", lists.origin),
-            (Role::Relay, "relay", lists.relay),
-            (Role::Metrics, "metrics", lists.metrics),
-        ] {
+        for role in [Role::Admin, Role::Origin, Role::Relay, Role::Metrics] {
+            let Some(mut list) = lists.remove(role.as_str()) else { continue };
+            let list = Vec::<String>::from_json(&mut list).map_err(|_| KeyringError::Malformed)?;
             for text in list {
-                hashes.push((role, read(&text).ok_or(KeyringError::NoHash { role: name })?));
+                hashes.push((role, read(&text).ok_or(KeyringError::NoHash { role: role.as_str() })?));
             }
         }
-        Ok(Self(hashes))
+        if lists.is_empty() { Ok(Self(hashes)) } else { Err(KeyringError::Malformed) }
     }
 
     /// Whether the secret is known at all, and whether it has this role.

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::base64url;
+use crate::members::{Members, Wrong};
 
 /// The `typ` of a ticket's header (explicit typing, RFC 8725 §3.11).
 pub const TICKET_TYP: &str = "ropeline-ticket+jwt";
@@ -34,6 +35,7 @@ const COMMITMENT_LENGTH: usize = 64;
 
 /// A place in the line of one event, given at enter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Members")]
 pub struct TicketClaims {
     /// Who signed: the deployment's configured issuer.
     pub iss: String,
@@ -47,10 +49,10 @@ pub struct TicketClaims {
     pub num: u64,
     /// Where the event shuffles: the commitment to the draw that was published when this place was given
     /// (64 characters of lower-case hex), so that its holder can prove a draw that was exchanged afterwards.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub com: Option<String>,
     /// Where the event shuffles and the draw is done: this place's position.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pos: Option<u64>,
     /// When it was made, seconds.
     pub iat: u64,
@@ -62,6 +64,7 @@ pub struct TicketClaims {
 
 /// An admission that lives: what an origin verifies. Most want [`PassClaims::admission`] of it, and `jti`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Members")]
 pub struct PassClaims {
     /// Who signed: the deployment's configured issuer.
     pub iss: String,
@@ -72,13 +75,13 @@ pub struct PassClaims {
     /// The event the visitor was admitted to.
     pub evt: String,
     /// The place in the line that was admitted; none where no queue was in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub num: Option<u64>,
     /// The admission's place in the event's admission log; none where no queue was in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
     /// How its holder came in, if not through the line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub adm: Option<AdmittedBy>,
     /// When this pass was made, seconds; a renewed pass has a later one.
     pub iat: u64,
@@ -90,11 +93,53 @@ pub struct PassClaims {
 }
 
 /// How a pass was come by other than through the line. A word that a reader does not know is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdmittedBy {
     /// No queue was in force: everybody got one. Not counted, and in no admission log.
     Passthrough,
+}
+
+impl TryFrom<Members> for TicketClaims {
+    type Error = Wrong;
+
+    fn try_from(mut members: Members) -> Result<Self, Wrong> {
+        Ok(Self {
+            iss: members.text("iss")?,
+            aud: members.text("aud")?,
+            sub: members.text("sub")?,
+            evt: members.text("evt")?,
+            num: members.integer("num")?,
+            com: members.maybe_text("com")?,
+            pos: members.maybe_integer("pos")?,
+            iat: members.integer("iat")?,
+            exp: members.integer("exp")?,
+            jti: members.text("jti")?,
+        })
+    }
+}
+
+impl TryFrom<Members> for PassClaims {
+    type Error = Wrong;
+
+    fn try_from(mut members: Members) -> Result<Self, Wrong> {
+        Ok(Self {
+            iss: members.text("iss")?,
+            aud: members.text("aud")?,
+            sub: members.text("sub")?,
+            evt: members.text("evt")?,
+            num: members.maybe_integer("num")?,
+            seq: members.maybe_integer("seq")?,
+            adm: match members.maybe_text("adm")?.as_deref() {
+                None => None,
+                Some("passthrough") => Some(AdmittedBy::Passthrough),
+                Some(_) => return Err(Wrong),
+            },
+            iat: members.integer("iat")?,
+            exp: members.integer("exp")?,
+            jti: members.text("jti")?,
+        })
+    }
 }
 
 /// An admission from the line, as its pass tells it.

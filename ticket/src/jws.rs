@@ -6,14 +6,13 @@
 //! Invariant: of all texts, only the one that was signed is read as that token: no padding, no white
 //! space, no trailing bits, no member twice; at most [`MAX_TOKEN_LENGTH`] bytes are looked at.
 
-use std::borrow::Cow;
-
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::base64url;
 use crate::check::TokenError;
 use crate::keys::Algorithm;
+use crate::members::Members;
 
 /// The longest token that is read, bytes.
 pub const MAX_TOKEN_LENGTH: usize = 4096;
@@ -23,15 +22,11 @@ pub const SIGNATURE_LENGTH: usize = 64;
 
 const SIGNATURE_TEXT_LENGTH: usize = 86;
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct Header<'a> {
-    #[serde(borrow)]
-    alg: Cow<'a, str>,
-    #[serde(borrow)]
-    typ: Cow<'a, str>,
-    #[serde(borrow)]
-    kid: Cow<'a, str>,
+    alg: &'a str,
+    typ: &'a str,
+    kid: &'a str,
 }
 
 /// The first segment of a token. It is the same for all tokens of one key and type: keep it.
@@ -39,7 +34,7 @@ struct Header<'a> {
 /// # Errors
 /// [`TokenError::Unserializable`], which texts never are.
 pub fn encoded_header(alg: Algorithm, typ: &str, kid: &str) -> Result<String, TokenError> {
-    let header = Header { alg: alg.name().into(), typ: typ.into(), kid: kid.into() };
+    let header = Header { alg: alg.name(), typ, kid };
     let json = serde_json::to_vec(&header).map_err(|_| TokenError::Unserializable)?;
     Ok(base64url::encode(&json))
 }
@@ -103,14 +98,22 @@ pub fn parse<'a>(token: &'a str, expected_typ: &str) -> Result<Unverified<'a>, T
     if payload.contains('.') {
         return Err(TokenError::Malformed { part: "token" });
     }
-    let header = base64url::decode_text(header).ok_or(TokenError::Malformed { part: "header" })?;
-    let header: Header<'_> = serde_json::from_str(&header).map_err(|_| TokenError::Malformed { part: "header" })?;
-    if header.typ != expected_typ {
+    let [alg, typ, kid] = base64url::decode_text(header)
+        .and_then(|json| read_header(&json))
+        .ok_or(TokenError::Malformed { part: "header" })?;
+    if typ != expected_typ {
         return Err(TokenError::WrongType);
     }
-    let alg = Algorithm::from_name(&header.alg).ok_or(TokenError::WrongAlgorithm)?;
+    let alg = Algorithm::from_name(&alg).ok_or(TokenError::WrongAlgorithm)?;
     let signature = base64url::decode_array(signature).ok_or(TokenError::Malformed { part: "signature" })?;
-    Ok(Unverified { signing_input, payload, signature, alg, kid: header.kid.into_owned() })
+    Ok(Unverified { signing_input, payload, signature, alg, kid })
+}
+
+/// `alg`, `typ` and `kid` of a header that has these and nothing else.
+fn read_header(json: &str) -> Option<[String; 3]> {
+    let mut members: Members = serde_json::from_str(json).ok()?;
+    let header = [members.text("alg").ok()?, members.text("typ").ok()?, members.text("kid").ok()?];
+    members.done().ok().map(|()| header)
 }
 
 impl Unverified<'_> {

@@ -67,6 +67,7 @@ mod key_error;
 pub mod keys;
 mod keyset;
 pub mod mac;
+mod members;
 #[cfg(feature = "native")]
 pub mod native;
 #[cfg(all(feature = "webcrypto", target_arch = "wasm32"))]
