@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// Members that nobody has taken yet.
@@ -58,17 +58,12 @@ impl Members {
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Once)
+        deserializer.deserialize_map(Once)
     }
 }
 
-/// Takes an object with no member twice. All else is refused here and not by serde, whose messages about it come with the printing
-/// of floats.
+/// Takes an object with no member twice.
 struct Once;
-
-fn refused<T, E: Error>() -> Result<T, E> {
-    Err(E::custom("no object"))
-}
 
 impl<'de> Visitor<'de> for Once {
     type Value = Members;
@@ -85,33 +80,5 @@ impl<'de> Visitor<'de> for Once {
             }
         }
         Ok(Members(members))
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Members, E> {
-        refused()
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Members, E> {
-        refused()
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Members, E> {
-        refused()
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Members, E> {
-        refused()
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<Members, E> {
-        refused()
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Members, E> {
-        refused()
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Members, A::Error> {
-        refused()
     }
 }
