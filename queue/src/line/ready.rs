@@ -133,4 +133,20 @@ mod tests {
         ready.remove(Position(7));
         assert_eq!(ready, Ready::default());
     }
+
+    #[test]
+    fn all_who_fell_silent_are_remembered_as_far_as_there_is_room() {
+        let mut ready = Ready::default();
+        let many = MOST_SILENT as u64;
+        for position in 1..=many {
+            ready.mark(Position(position), UnixMillis(1_000));
+        }
+        ready.advance(UnixMillis(10_000));
+        assert!([1, 2, many].iter().all(|silent| !ready.is_awaited(Position(*silent), UnixMillis(10_000))));
+        ready.mark(Position(many + 1), UnixMillis(10_000));
+        ready.advance(UnixMillis(20_000));
+        assert!(ready.silent.len() <= MOST_SILENT, "{}", ready.silent.len());
+        assert!(ready.is_awaited(Position(2), UnixMillis(20_000)), "forgotten, and believed once more");
+        assert!(!ready.is_awaited(Position(many + 1), UnixMillis(20_000)));
+    }
 }
