@@ -110,21 +110,22 @@ class Store:
 
 def consume(options, store):
     consumer = KafkaConsumer(
-        options.topic,
         bootstrap_servers=options.bootstrap.split(","),
         group_id=options.group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         allow_auto_create_topics=False,
         max_poll_records=500,
-        # A topic that was not known when the group formed is found after so long; by default that takes five minutes.
-        metadata_max_age_ms=10_000,
         session_timeout_ms=options.session_seconds * 1000,
         heartbeat_interval_ms=min(3000, options.session_seconds * 250),
     )
     stopped = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.append(True))
+    # Not before the topic is known: a member that shares out partitions while it learns of the topic shares out none, and never again.
+    while not stopped and not consumer.partitions_for_topic(options.topic):
+        time.sleep(1)
+    consumer.subscribe([options.topic])
     idle_since = time.monotonic()
     try:
         while not stopped:

@@ -275,6 +275,6 @@ export default class extends WorkerEntrypoint {
       const told = await request.json();
       return Response.json((await ops[told.op](told, this.env)) ?? null);
     }
-    return await new Worker(this.ctx, withDoubles(this.env)).fetch(request);
+    return await Worker.fetch(request, withDoubles(this.env), this.ctx);
   }
 }
