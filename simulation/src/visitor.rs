@@ -120,7 +120,9 @@ impl World {
         let habits = it.habits;
         let mut next = it.tabs[tab].next;
         if matches!(next, Doing::Poll | Doing::Claim) {
-            if habits.no_show || (it.admitted.is_some() && it.admitted == it.tabs[tab].number) {
+            let is_in = it.admitted.is_some() && it.admitted == it.tabs[tab].number;
+            // Who asked for a place once more, hung up and came back may be told the old one: it goes on until it hears that it is over.
+            if habits.no_show || (is_in && !it.wants) {
                 return;
             }
             if habits.gives_up_at.is_some_and(|at| at <= self.now) {
