@@ -139,7 +139,8 @@ impl Plan {
             limit
         };
         let show_permille = random.pick(&[50, 100, 300, 1_000]);
-        let present = per_minute.max(1) * 11;
+        // Eleven minutes' worth, and some more: chance may send fewer.
+        let present = per_minute.max(1) * 11 + 30;
         let crowd = present * 1_000 / show_permille;
         let hidden = random.pick(&[0, 0, 30]);
         let visitors = (0..crowd)

@@ -111,14 +111,17 @@ impl Line {
                 continue;
             }
             // Two tabs in one exchange are one question.
-            if !claims.contains_key(&position) && !self.ready.is_awaited(position, self.head.clk) {
+            if claims.insert(position, Claimed { number, sub, entered_at }).is_some() {
+                continue;
+            }
+            let asks = self.ready.mark(position, self.head.clk);
+            if !asks.is_awaited {
                 passing.push(position);
             }
-            if self.ready.mark(position, self.head.clk) {
+            if asks.is_new {
                 self.controller.shown(position);
                 self.pace.came(position, self.head.clk < self.hold_until);
             }
-            claims.insert(position, Claimed { number, sub, entered_at });
         }
         // Who was present before a restart must be known again before anybody is let in.
         if self.head.clk < self.hold_until {

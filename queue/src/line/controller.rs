@@ -50,15 +50,17 @@ impl Controller {
         Self { show_rate: share.clamp(LEAST_SHOW_RATE, 1.0), ..Self::default() }
     }
 
-    /// Learns from batches whose ten seconds are over.
+    /// Learns from batches whose ten seconds are over. One of which less than one visitor was expected counts for less: a place
+    /// called alone tells next to nothing, whether its holder comes or not.
     pub fn advance(&mut self, clk: UnixMillis) {
         while let Some(batch) = self.batches.front() {
             if batch.at.plus(SHOW_UP_MS) >= clk {
                 break;
             }
-            let share = batch.shown.len() as f64 / batch.called.max(1) as f64;
-            let smoothed = self.show_rate * (1.0 - SMOOTHING) + share * SMOOTHING;
-            self.show_rate = smoothed.clamp(LEAST_SHOW_RATE, 1.0);
+            let (called, shown) = (batch.called as f64, batch.shown.len() as f64);
+            let share = shown / called.max(1.0);
+            let weight = SMOOTHING * (called * self.show_rate).min(1.0);
+            self.show_rate = (self.show_rate + weight * (share - self.show_rate)).clamp(LEAST_SHOW_RATE, 1.0);
             self.batches.pop_front();
         }
     }
@@ -135,10 +137,23 @@ mod tests {
         assert!((controller.show_rate() - 0.7).abs() < 1e-9, "{}", controller.show_rate());
         assert_eq!(controller.want(7, 0), 10);
         for round in 0..40 {
-            controller.called(UnixMillis(20_000 + round * 20_000), Position(99), Position(100), 1);
+            controller.called(UnixMillis(20_000 + round * 20_000), Position(99), Position(1_099), 1_000);
             controller.advance(UnixMillis(31_000 + round * 20_000));
         }
         assert!((controller.show_rate() - LEAST_SHOW_RATE).abs() < 1e-9);
         assert_eq!(controller.want(1_000, 0), MAX_STEP);
+    }
+
+    #[test]
+    fn one_called_alone_tells_little() {
+        let mut controller = Controller { show_rate: 0.05, ..Controller::default() };
+        for (number, comes) in [(1, true), (2, false)] {
+            controller.called(UnixMillis(number * 20_000), Position(number - 1), Position(number), 1);
+            if comes {
+                controller.shown(Position(number));
+            }
+            controller.advance(UnixMillis(number * 20_000 + 10_001));
+        }
+        assert!((0.05..0.07).contains(&controller.show_rate()), "{}", controller.show_rate());
     }
 }

@@ -122,7 +122,7 @@ impl Naive {
         match asked {
             _ if !self.living(number) => false,
             [] => false,
-            [once] => self.clk - once <= 4_000,
+            [once] => self.clk - once <= 3_000,
             [.., before, last] => last - before <= 4_000 && self.clk - last <= 4_000,
         }
     }
