@@ -27,6 +27,9 @@ const SHARE: u64 = 150_000;
 const PER_SECOND: u64 = 1_000;
 const SECONDS: u64 = 10;
 const EVENTS: usize = 100;
+/// Admissions of each of them, two a second: each is an exchange of its own, so more is what one thread for all objects cannot do.
+const EACH: usize = 20;
+const ALL_PER_SECOND: u64 = 200;
 
 /// A part of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -182,7 +185,8 @@ impl Bench<'_> {
         self.scene.kafka.create_topic(topic, PARTITIONS)?;
         let _relay = self.scene.relay(&worker, topic)?;
         let mut claims = load(Kind::Claim, &worker);
-        (claims.events, claims.connections, claims.count, claims.per_second) = (EVENTS, EVENTS, EVENTS * 50, 500);
+        (claims.events, claims.connections, claims.count, claims.per_second) =
+            (EVENTS, EVENTS, EVENTS * EACH, ALL_PER_SECOND);
         let (waits, rate) = self.scene.watched(topic, &claims)?;
         let all = waits.all();
         self.note(&format!("{EVENTS} events"), &all, rate);

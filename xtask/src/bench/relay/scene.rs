@@ -1,6 +1,6 @@
 //! The real parts of the relay's benchmark: one broker, Workers with what each part needs, the relay as it is deployed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -30,8 +30,33 @@ pub(super) struct Scene<'a> {
     tools: &'a Tools,
     keys: Keys,
     dir: PathBuf,
+    /// For the files of objects where the machine's one disk would be what is measured: on the platform each object has its own
+    /// storage, here each admission costs several `fsync`.
+    memory: Memory,
     runtime: Runtime,
     pub(super) kafka: Kafka,
+}
+
+/// A directory in memory where there is such a thing, and else on the disk; gone when dropped.
+struct Memory(PathBuf);
+
+impl Memory {
+    fn make(disk: &Path) -> Result<Self> {
+        let shared = Path::new("/dev/shm");
+        let dir = if shared.is_dir() {
+            shared.join(format!("ropeline-bench-{}", std::process::id()))
+        } else {
+            disk.join("memory")
+        };
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        Ok(Self(dir))
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// What carrying full logs took.
@@ -71,12 +96,17 @@ impl<'a> Scene<'a> {
         std::fs::create_dir_all(&dir)?;
         let kafka = Kafka::start(ui, KafkaOptions::in_dir(dir.join("kafka"))?)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        Ok(Self { tools, keys: Keys::generate()?, dir, runtime, kafka })
+        let memory = Memory::make(&dir)?;
+        Ok(Self { tools, keys: Keys::generate()?, dir, memory, runtime, kafka })
     }
 
-    /// A Worker with these events, which let everybody in.
+    /// A Worker with these events, which let everybody in; its files are in memory.
     pub(super) fn worker(&self, name: &str, events: &[String]) -> Result<Workerd> {
-        let options = WorkerdOptions::product(process::free_port()?, self.dir.join(name), &self.keys);
+        self.worker_in(&self.memory.0.join(name), events)
+    }
+
+    fn worker_in(&self, dir: &Path, events: &[String]) -> Result<Workerd> {
+        let options = WorkerdOptions::product(process::free_port()?, dir, &self.keys);
         let worker = Workerd::start(self.tools, &options)?;
         self.runtime.block_on(async {
             let mut api = Api::new(&worker.authority(), &self.keys.admin);
@@ -90,10 +120,10 @@ impl<'a> Scene<'a> {
     }
 
     /// The same, with full logs of some of them.
-    fn worker_with_logs(&self, name: &str, events: &[String], full: &[String], entries: u64) -> Result<Workerd> {
-        let mut worker = self.worker(name, events)?;
+    fn worker_with_logs(&self, dir: &Path, events: &[String], full: &[String], entries: u64) -> Result<Workerd> {
+        let mut worker = self.worker_in(dir, events)?;
         worker.stop()?;
-        fixture::fill_logs(self.tools, &self.dir.join(name).join("data"), full, entries)?;
+        fixture::fill_logs(self.tools, &dir.join("data"), full, entries)?;
         worker.restart()?;
         Ok(worker)
     }
@@ -110,7 +140,7 @@ impl<'a> Scene<'a> {
     pub(super) fn full(&self, events: usize, entries: u64) -> Result<Full> {
         let (name, topic) = (format!("full-{events}"), format!("bench.full-{events}"));
         let names: Vec<String> = (0..events).map(|event| format!("full-{event}")).collect();
-        let worker = self.worker_with_logs(&name, &names, &names, entries)?;
+        let worker = self.worker_with_logs(&self.dir.join(name), &names, &names, entries)?;
         self.kafka.create_topic(&topic, PARTITIONS)?;
         let topic_client = self.runtime.block_on(Topic::open(&self.kafka.bootstrap(), &topic))?;
         let cpu = |relay: u32| -> Result<[f64; 3]> {
@@ -140,12 +170,12 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// A Worker with `fair-0` and on, and a neighbour with a full log.
+    /// A Worker with `claim-0` and on, and a neighbour with a full log; its files are in memory.
     pub(super) fn fair(&self, events: usize, entries: u64) -> Result<Workerd> {
         let neighbour = [NEIGHBOUR.to_owned()];
         let names: Vec<String> =
             (0..events).map(|event| format!("claim-{event}")).chain(neighbour.iter().cloned()).collect();
-        self.worker_with_logs("fair", &names, &neighbour, entries)
+        self.worker_with_logs(&self.memory.0.join("fair"), &names, &neighbour, entries)
     }
 
     /// Generates a load and reads what it brings into Kafka; how long each record took, and how many admissions a second there were.
