@@ -3,6 +3,8 @@
 //! A ticket or pass comes as bearer or in its cookie, never in a URL; the bearer wins. Whatever changes something needs the visitor
 //! key beside the ticket, and if a cookie vouches for anything, the request must come from a page of this very origin.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ropeline_queue::{Number, Subject};
 use ropeline_ticket::check::{Expect, TokenError};
 use ropeline_ticket::claims::{PASS_TYP, PassClaims, TICKET_TYP, TicketClaims};
@@ -17,6 +19,8 @@ use crate::tokens::now_seconds;
 
 /// How far the clock of the isolate that made a token may be ahead of this one's, seconds.
 const SKEW_SECONDS: u64 = 5;
+/// How long a browser keeps its visitor key.
+const VISITOR_SECONDS: u64 = 30 * 24 * 60 * 60;
 
 /// A ticket that was shown, and how.
 pub struct ShownTicket {
@@ -121,6 +125,22 @@ pub fn visitor_key(deployment: &Deployment, call: &Call, event: &str) -> Result<
     })?;
     same_origin(call)?;
     Ok(key.to_owned())
+}
+
+/// The visitor key of a browser that comes to see a page, and its cookie where it had none: a page is no call, and changes nothing of
+/// whoever is sent to it.
+pub fn browser_key(deployment: &Deployment, call: &Call, event: &Event) -> Result<(String, Option<String>), Problem> {
+    let id = event.id.as_str();
+    if let Some(key) = call.cookie(&cookies::name(deployment, Purpose::Visitor, id))
+        && subject(event, key).is_ok()
+    {
+        return Ok((key.to_owned(), None));
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(Problem::internal)?;
+    let key = URL_SAFE_NO_PAD.encode(key);
+    let cookie = cookies::set(deployment, Purpose::Visitor, id, &key, VISITOR_SECONDS);
+    Ok((key, Some(cookie)))
 }
 
 /// Refuses a request that a foreign page may have made with this visitor's cookies.

@@ -30,6 +30,28 @@ pub struct Deployment {
     pub mac: MacKeys,
     /// Who holds which role.
     pub keyring: Keyring,
+    /// Break-glass: whom the gate lets by without asking anybody.
+    pub bypass: Bypass,
+}
+
+/// For which events the gate stands open by hand, whatever their lines say.
+#[derive(Debug, Default)]
+pub struct Bypass {
+    /// For all of them, and also where the list of events cannot be had.
+    pub all: bool,
+    events: Vec<String>,
+}
+
+impl Bypass {
+    fn of(text: &str) -> Self {
+        let events: Vec<_> = text.split(',').map(|event| event.trim().to_owned()).collect();
+        Self { all: events.iter().any(|event| event == "*"), events }
+    }
+
+    /// Whether this event is bypassed.
+    pub fn has(&self, event: &str) -> bool {
+        self.all || self.events.iter().any(|bypassed| bypassed == event)
+    }
 }
 
 /// Why a deployment cannot work.
@@ -94,6 +116,7 @@ impl Deployment {
                 .map_err(|error| invalid("ROPELINE_MAC_KEYS", &error))?,
             keyring: Keyring::from_json(&secret(env, "ROPELINE_KEYS")?)
                 .map_err(|error: KeyringError| invalid("ROPELINE_KEYS", &error))?,
+            bypass: text(env, "ROPELINE_BYPASS").map(|events| Bypass::of(&events)).unwrap_or_default(),
         })
     }
 }

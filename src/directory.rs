@@ -42,6 +42,8 @@ struct Directory {
     version: Option<u64>,
     at: f64,
     events: HashMap<EventId, Rc<Event>>,
+    /// Those of them with a gate, by id.
+    gates: Rc<[Rc<Event>]>,
 }
 
 thread_local! {
@@ -56,13 +58,28 @@ thread_local! {
 /// 404 when there is none; 503 when the registry cannot be asked and the copy is too old.
 pub async fn find(env: &Env, id: &str) -> Result<Rc<Event>, Problem> {
     let event = EventId::parse(id).map_err(|_| Problem::unknown_event(id))?;
-    let age = DIRECTORY.with_borrow(|directory| directory.version.map(|_| age_ms(directory.at)));
     let known = || DIRECTORY.with_borrow(|directory| directory.events.get(&event).cloned());
+    keep_fresh(env, || known().is_none()).await?;
+    known().ok_or_else(|| Problem::unknown_event(id))
+}
+
+/// The living events that stand before a shop, by id.
+///
+/// # Errors
+/// 503 when the registry cannot be asked and the copy is too old.
+pub async fn gates(env: &Env) -> Result<Rc<[Rc<Event>]>, Problem> {
+    keep_fresh(env, || false).await?;
+    Ok(DIRECTORY.with_borrow(|directory| Rc::clone(&directory.gates)))
+}
+
+/// Asks the registry if it is time to; `lacks`: the copy does not have what it is needed for.
+async fn keep_fresh(env: &Env, lacks: impl Fn() -> bool) -> Result<(), Problem> {
+    let age = DIRECTORY.with_borrow(|directory| directory.version.map(|_| age_ms(directory.at)));
     let due = match age {
         None => true,
         Some(age) if age >= FRESH_MS => true,
         Some(age) if age >= REFRESH_MS => age_ms(REFRESHING.get()) > UNKNOWN_MS,
-        Some(age) => age >= UNKNOWN_MS && known().is_none(),
+        Some(age) => age >= UNKNOWN_MS && lacks(),
     };
     if due && let Err(error) = refresh(env).await {
         worker::console_warn!("directory: {error}");
@@ -70,7 +87,7 @@ pub async fn find(env: &Env, id: &str) -> Result<Rc<Event>, Problem> {
             return Err(Problem::overloaded());
         }
     }
-    known().ok_or_else(|| Problem::unknown_event(id))
+    Ok(())
 }
 
 /// All living events, by id.
@@ -111,6 +128,10 @@ pub async fn refresh(env: &Env) -> Result<(), CallError> {
         }
         if let Some(events) = listing.events {
             directory.events = events.into_iter().filter_map(entry).collect();
+            let mut gates: Vec<_> =
+                directory.events.values().filter(|it| it.settings.gate.is_some()).cloned().collect();
+            gates.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+            directory.gates = gates.into();
         }
         directory.version = Some(listing.version);
         directory.at = began;

@@ -304,6 +304,12 @@ macro_rules! narrower {
 
 narrower! { u16: u64, usize: u64, i32: i64 }
 
+impl<T: FromJson> FromJson for Box<T> {
+    fn from_json(value: &mut Value) -> Result<Self, Misread> {
+        T::from_json(value).map(Self::new)
+    }
+}
+
 impl<T: FromJson> FromJson for Option<T> {
     fn from_json(value: &mut Value) -> Result<Self, Misread> {
         if value.is_null() { Ok(None) } else { T::from_json(value).map(Some) }

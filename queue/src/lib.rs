@@ -22,6 +22,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod eta;
+pub mod gate;
 pub mod hex;
 pub mod json;
 pub mod lane;

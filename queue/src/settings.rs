@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::from_json;
+use crate::gate::Gate;
 use crate::time::rfc3339_or_null;
 use crate::types::{EventId, UnixMillis};
 
@@ -25,7 +26,7 @@ const LOCATION_HINTS: [&str; 11] =
     ["wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"];
 
 /// Named in the contract, built in a later version.
-const LATER: [&str; 4] = ["gate", "visitor_identity", "visitor_keys", "door"];
+const LATER: [&str; 3] = ["visitor_identity", "visitor_keys", "door"];
 
 /// An end this long ago is a slip of the pen, and ending an event cannot be taken back.
 const PAST_END_MS: u64 = 60_000;
@@ -87,6 +88,8 @@ pub struct Settings {
     pub queueing_status_code: u16,
     /// Into how many lanes the visitors are split: a power of two up to 256.
     pub lanes: u16,
+    /// Which requests to a shop need a pass first; null: the Worker does not stand before one.
+    pub gate: Option<Box<Gate>>,
     /// Where line and lanes should live.
     pub location_hint: Option<String>,
     /// The most living places that are not admitted.
@@ -109,7 +112,7 @@ pub struct Settings {
     pub test: bool,
 }
 
-from_json! { struct Settings { name, total_active_users, new_users_per_minute, session_duration_seconds, disable_session_renewal, queueing_method, queue_all = default, suspended = default, sold_out = default, prequeue_start_time = time, event_start_time = time, event_end_time = time, shuffle_at_event_start = default, queueing_status_code, lanes, location_hint, max_line_length, max_unacked, audience, return_url, allowed_origins, message, public_counts, topic, test = default } }
+from_json! { struct Settings { name, total_active_users, new_users_per_minute, session_duration_seconds, disable_session_renewal, queueing_method, queue_all = default, suspended = default, sold_out = default, prequeue_start_time = time, event_start_time = time, event_end_time = time, shuffle_at_event_start = default, queueing_status_code, lanes, gate, location_hint, max_line_length, max_unacked, audience, return_url, allowed_origins, message, public_counts, topic, test = default } }
 
 /// Why a body is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -176,6 +179,7 @@ impl Settings {
             shuffle_at_event_start: false,
             queueing_status_code: 200,
             lanes: 4,
+            gate: None,
             location_hint: None,
             max_line_length: 10_000_000,
             max_unacked: 1_000_000,
@@ -278,6 +282,7 @@ impl Settings {
                 self.queueing_status_code = read.one_of(&[200, 202, 429], defaults.queueing_status_code)?;
             }
             "lanes" => self.lanes = read.one_of(&[1, 2, 4, 8, 16, 32, 64, 128, 256], defaults.lanes)?,
+            "gate" => self.gate = read.gate(self.gate.take())?,
             "location_hint" => {
                 let hint = |text: &str| LOCATION_HINTS.contains(&text);
                 self.location_hint = read.optional(hint, &format!("null or one of {}", LOCATION_HINTS.join(", ")))?;
@@ -368,6 +373,18 @@ impl Field<'_> {
             Some("reject") => Ok(QueueingMethod::Reject),
             None if self.value.is_null() => Ok(QueueingMethod::Fifo),
             _ => Err(self.expected("one of 'fifo', 'passthrough', 'reject'")),
+        }
+    }
+
+    /// An object is merged into the one there is, as RFC 7396 has it.
+    fn gate(&self, before: Option<Box<Gate>>) -> Result<Option<Box<Gate>>, SettingsError> {
+        match self.value {
+            Value::Null => Ok(None),
+            Value::Object(body) => match before.unwrap_or_default().with(body) {
+                Ok(gate) => Ok(Some(Box::new(gate))),
+                Err((field, expected)) => Err(SettingsError::Invalid { field, expected }),
+            },
+            _ => Err(self.expected("null or an object with hosts, protect, open_paths and when_unsure")),
         }
     }
 

@@ -66,6 +66,10 @@ pub enum Slug {
     LineFull,
     /// Too much is asked right now.
     Overloaded,
+    /// The shop behind the gate gives no answer.
+    BadGateway,
+    /// No shop here has this host.
+    Misdirected,
     /// A fault of ours.
     Internal,
 }
@@ -101,6 +105,8 @@ impl Slug {
             Self::QueueClosed => ("queue-closed", 503, "No new places are given right now"),
             Self::LineFull => ("line-full", 503, "The line is full"),
             Self::Overloaded => ("overloaded", 503, "Too much is asked right now"),
+            Self::BadGateway => ("bad-gateway", 502, "The shop does not answer"),
+            Self::Misdirected => ("misdirected", 421, "There is no shop at this host"),
             Self::Internal => ("internal", 500, "Something went wrong on our side"),
         }
     }

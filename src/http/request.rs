@@ -53,6 +53,45 @@ impl Call {
         }
     }
 
+    /// The request itself, to be sent on.
+    pub fn raw(&self) -> &web_sys::Request {
+        &self.raw
+    }
+
+    /// The name of the host it was sent to, without a port.
+    pub fn host(&self) -> &str {
+        let authority = self.origin.split_once("://").map_or("", |(_, authority)| authority);
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+
+    /// Whether a browser asks for a page that a person will see.
+    pub fn is_navigation(&self) -> bool {
+        match (self.header("sec-fetch-mode"), self.header("sec-fetch-dest")) {
+            (Some(mode), dest) => mode == "navigate" && dest.is_none_or(|dest| dest == "document"),
+            // Browsers before 2023.
+            (None, _) => {
+                self.header("accept").is_some_and(|accept| accept.contains("text/html"))
+                    && self.header("x-requested-with").is_none()
+            }
+        }
+    }
+
+    /// Whether a browser asks ahead of time, for a page that nobody may ever look at.
+    pub fn is_prefetch(&self) -> bool {
+        let purpose = self.header("sec-purpose").or_else(|| self.header("purpose"));
+        purpose.is_some_and(|purpose| purpose.contains("prefetch"))
+    }
+
+    /// Whether a browser asks if a page elsewhere may make a call.
+    pub fn is_preflight(&self) -> bool {
+        self.method == "OPTIONS"
+            && self.header("origin").is_some()
+            && self.header("access-control-request-method").is_some()
+    }
+
     /// A header's value. Its name crosses over to the runtime once per isolate, not once per request.
     pub fn header(&self, name: &'static str) -> Option<String> {
         self.headers.get(intern(name)).ok().flatten()

@@ -28,6 +28,8 @@ pub struct PageContext<'a> {
     pub message: &'a str,
     /// Where the admitted are sent with their pass. Anything but an absolute `http(s)` URL counts as none.
     pub return_url: Option<&'a str>,
+    /// Whether the page stands in for the one that was asked for: whoever is let in goes there.
+    pub at_gate: bool,
     /// The path prefix without a slash at its end, e.g. `/queue`.
     pub prefix: &'a str,
     /// The name of the readable cookie that keeps the highest `frontier` seen.
@@ -67,6 +69,7 @@ pub fn render(context: &PageContext) -> String {
         "name" => context.name,
         "message" => context.message,
         "return_url" => return_url.unwrap_or_default(),
+        "gate" if context.at_gate => "true",
         "prefix" => context.prefix,
         "seen_cookie" => context.seen_cookie,
         "version" => version.as_str(),

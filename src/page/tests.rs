@@ -7,6 +7,7 @@ const PLAIN: PageContext<'static> = PageContext {
     name: "The Demo Tour",
     message: "Doors at eight.",
     return_url: Some("https://shop.example/enter-shop?from=line&lang=en"),
+    at_gate: false,
     prefix: "/queue",
     seen_cookie: "__Host-ropeline-seen-demo",
 };
@@ -29,6 +30,7 @@ fn a_hostile_text_adds_no_markup() {
             name: text,
             message: text,
             return_url: Some(text),
+            at_gate: true,
             prefix: text,
             seen_cookie: text,
         });
@@ -48,6 +50,12 @@ fn what_is_filled_in_is_not_filled_in_again() {
     assert_eq!(page.matches("Doors at eight.").count(), 1);
     let plain = render(&PLAIN);
     assert!(!plain.contains("{{") && !plain.contains("}}"), "a placeholder without a value");
+}
+
+#[test]
+fn the_page_knows_whether_it_stands_in_for_another() {
+    assert!(render(&PLAIN).contains("data-gate=\"\""));
+    assert!(render(&PageContext { at_gate: true, ..PLAIN }).contains("data-gate=\"true\""));
 }
 
 #[test]

@@ -259,7 +259,7 @@ function page(source) {
   // ---- memory ----------------------------------------------------------------------------
 
   function recall() {
-    const empty = { frontier: 0, number: null, ahead: null, first: null, reloaded: false };
+    const empty = { frontier: 0, number: null, ahead: null, first: null, reloaded: false, arrived: 0 };
     try {
       Object.assign(empty, JSON.parse(localStorage.getItem(`ropeline-${event}`) || "{}"));
     } catch {
@@ -355,6 +355,15 @@ function page(source) {
 
   function arrive(p) {
     trouble("");
+    if (room.dataset.gate) {
+      show("going");
+      document.title = `You are in · ${name}`;
+      // The pass is in its cookie: the same address leads to the shop now. Should it not, not over and over at once.
+      const soon = Date.now() - memory.arrived < 10000;
+      memory.arrived = Date.now();
+      store();
+      return later(() => location.replace(location.href.split("#")[0]), soon ? 5 : 0);
+    }
     if (!shop) {
       show("admitted");
       const end = Date.parse(p.session_expires_at);

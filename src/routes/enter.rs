@@ -1,14 +1,15 @@
 //! `POST /queue/enter`: takes a place, or finds the one this visitor has.
 
-use ropeline_queue::UnixMillis;
 use ropeline_queue::settings::QueueingMethod;
 use ropeline_queue::wire::{Board, OpAnswer, Phase, Refusal};
+use ropeline_queue::{Subject, UnixMillis};
 
 use super::places::{Answer, Shown, passes};
 use super::{Context, read};
-use crate::boards;
+use crate::boards::{self, Copy};
 use crate::clock;
 use crate::credentials;
+use crate::directory::Event;
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
 use crate::http::request::Fields;
@@ -29,25 +30,53 @@ pub async fn enter(c: &Context) -> Result<Reply, Problem> {
     fields.later("door_token")?;
     fields.done()?;
     let event = c.event(&event).await?;
-    let settings = &event.settings;
     // The emergency switch must not wait for anybody.
-    if settings.queueing_method == QueueingMethod::Reject {
-        return Err(refused(Refusal::Closed, None));
-    }
+    is_closed(&event)?;
     let key = match visitor {
         Some(key) => key,
         None => credentials::visitor_key(&c.deployment, &c.call, event.id.as_str())?,
     };
     let sub = credentials::subject(&event, &key)?;
     let board = boards::get(&c.env, &event).await?;
+    let (answer, is_new) = take(c, &event, &board, Asks { sub, claim, again }, takes_cookies(c)).await?;
+    answer.reply(if is_new { 201 } else { 200 })
+}
+
+fn is_closed(event: &Event) -> Result<(), Problem> {
+    if event.settings.queueing_method == QueueingMethod::Reject {
+        return Err(refused(Refusal::Closed, None));
+    }
+    Ok(())
+}
+
+/// Who asks for a place, and how.
+#[derive(Clone, Copy)]
+pub struct Asks {
+    /// The visitor.
+    pub sub: Subject,
+    /// To be let in at once, too, if there is room.
+    pub claim: bool,
+    /// A new one, after the old one is over.
+    pub again: bool,
+}
+
+/// The visitor's place with a ticket, and whether it is a new one; a pass without a place where everybody passes.
+pub async fn take<'a>(
+    c: &'a Context,
+    event: &'a Event,
+    board: &'a Copy,
+    Asks { sub, claim, again }: Asks,
+    with_cookies: bool,
+) -> Result<(Answer<'a>, bool), Problem> {
+    is_closed(event)?;
     let now = clock::now();
     if let Some(opens_at) = scheduled(&board.board).filter(|opens_at| now < *opens_at) {
         return Err(refused(Refusal::NotOpen { opens_at }, board.board.event_start_time));
     }
-    if passes(&event, &board.board) {
-        return Answer::passing(c, &event, &board, takes_cookies(c), sub).await?.reply(200);
+    if passes(event, &board.board) {
+        return Ok((Answer::passing(c, event, board, with_cookies, sub).await?, false));
     }
-    let lanes = settings.lanes;
+    let lanes = event.settings.lanes;
     let name = lane_name(event.id.as_str(), sub.lane(lanes));
     let command = LaneCommand::Enter { sub, lanes, claim, again };
     let answer = c.ask(Address::lane(&name), Message::of(&command)).await?;
@@ -59,13 +88,12 @@ pub async fn enter(c: &Context) -> Result<Reply, Problem> {
     if is_over && !matches!(state, OpAnswer::Admitted { .. }) {
         return Err(event_ended());
     }
-    let mut answer = Answer::new(c, &event, &board, Shown { number, position: None, seen: 0 }, takes_cookies(c));
+    let mut answer = Answer::new(c, event, board, Shown { number, position: None, seen: 0 }, with_cookies);
     answer.said(state, sub).await?;
     // Also for a place that is over: the ticket is what tells so, and asks for a new one.
     let commitment = commitment.or_else(|| board.board.commitment().map(str::to_owned));
     answer.new_ticket(sub.to_string(), commitment).await?;
-    let status = if new && state != OpAnswer::Left { 201 } else { 200 };
-    answer.reply(status)
+    Ok((answer, new && state != OpAnswer::Left))
 }
 
 /// From when on places are given, where that is still to come.

@@ -7,10 +7,12 @@
 //! | [`origin`] | `verify`: whoever holds a pass; `complete`, `redeem`, `pace`: role `origin` |
 //! | [`admin`], [`support`] | role `admin` |
 //! | [`relay`] | role `relay` |
+//! | [`gate`] | everybody on their way to the shop |
 
 mod admin;
 mod board;
 mod enter;
+mod gate;
 mod keys;
 mod origin;
 mod page;
@@ -26,6 +28,7 @@ use std::rc::Rc;
 use ropeline_queue::json::FromJson;
 use worker::{Env, web_sys};
 
+use self::gate::Passed;
 use crate::deployment::Deployment;
 use crate::directory::{self, Event};
 use crate::http::problem::{Problem, Slug};
@@ -44,6 +47,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// The path below our own prefix; `None`: it is the shop's.
+    fn own_path(&self) -> Option<&str> {
+        self.call.path.strip_prefix(self.deployment.prefix.as_str())?.strip_prefix('/')
+    }
+
     /// The living event with this id.
     async fn event(&self, id: &str) -> Result<Rc<Event>, Problem> {
         let event = directory::find(&self.env, id).await?;
@@ -116,14 +124,20 @@ pub async fn answer(raw: web_sys::Request, env: Env) -> Result<web_sys::Response
         }
     };
     let context = Context { env, deployment, call, event: RefCell::new(None) };
-    let mut reply = route(&context).await.unwrap_or_else(Reply::from);
+    let mut reply = match context.own_path() {
+        Some(path) => route(&context, path).await.unwrap_or_else(Reply::from),
+        None => match gate::gate(&context).await {
+            Ok(Passed::Response(response)) => return Ok(response),
+            Ok(Passed::Reply(reply)) => reply,
+            Err(problem) => Reply::from(problem),
+        },
+    };
     allow_origin(&context, &mut reply);
     reply.into_response(&request_id, head)
 }
 
-async fn route(c: &Context) -> Result<Reply, Problem> {
-    let path = c.call.path.strip_prefix(c.deployment.prefix.as_str()).and_then(|rest| rest.strip_prefix('/'));
-    let segments: Vec<&str> = path.ok_or_else(not_found)?.split('/').collect();
+async fn route(c: &Context, path: &str) -> Result<Reply, Problem> {
+    let segments: Vec<&str> = path.split('/').collect();
     let method = c.call.method.as_str();
     if method == "OPTIONS" {
         return Ok(preflight(c).await);

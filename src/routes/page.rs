@@ -1,10 +1,9 @@
 //! `GET /queue/events/{event}/wait` and the page's two assets.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::Context;
 use super::board::matches;
+use crate::credentials;
+use crate::directory::Event;
 use crate::http::cookies::{self, Purpose};
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
@@ -13,37 +12,35 @@ use crate::page::{self, PageContext};
 const ASSET_SECONDS: u32 = 300;
 /// For clients that take the page's status for an error: when to look again. The page itself asks as it is told.
 const PAGE_RETRY_SECONDS: &str = "5";
-/// How long a browser keeps its visitor key.
-const VISITOR_SECONDS: u64 = 30 * 24 * 60 * 60;
 
 /// The waiting page; the first GET makes the visitor key and sets its cookie.
 pub async fn page(c: &Context, id: &str) -> Result<Reply, Problem> {
     let event = c.event(id).await?;
+    let (_, new_key) = credentials::browser_key(&c.deployment, &c.call, &event)?;
+    let mut reply = document(c, &event, event.settings.queueing_status_code, false);
+    reply.cookies.extend(new_key);
+    Ok(reply)
+}
+
+/// The waiting page. `at_gate`: it stands in for the page that was asked for, and leads there.
+pub fn document(c: &Context, event: &Event, status: u16, at_gate: bool) -> Reply {
     let id = event.id.as_str();
     let settings = &event.settings;
-    let return_url = settings.return_url.as_deref();
+    let return_url = settings.return_url.as_deref().filter(|_| !at_gate);
     let html = page::render(&PageContext {
         event: id,
         name: &settings.name,
         message: &settings.message,
         return_url,
+        at_gate,
         prefix: &c.deployment.prefix,
         seen_cookie: &cookies::name(&c.deployment, Purpose::Seen, id),
     });
-    let mut reply = Reply::text(settings.queueing_status_code, "text/html; charset=utf-8", html)
+    let reply = Reply::text(status, "text/html; charset=utf-8", html)
         .with("content-security-policy", page::csp(return_url))
         .with("x-content-type-options", "nosniff")
         .with("referrer-policy", "strict-origin-when-cross-origin");
-    if settings.queueing_status_code != 200 {
-        reply = reply.with("retry-after", PAGE_RETRY_SECONDS);
-    }
-    if c.call.cookie(&cookies::name(&c.deployment, Purpose::Visitor, id)).is_none() {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(Problem::internal)?;
-        let key = URL_SAFE_NO_PAD.encode(key);
-        reply = reply.cookie(cookies::set(&c.deployment, Purpose::Visitor, id, &key, VISITOR_SECONDS));
-    }
-    Ok(reply)
+    if status == 200 { reply } else { reply.with("retry-after", PAGE_RETRY_SECONDS) }
 }
 
 /// The page's script or style sheet.

@@ -174,6 +174,11 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// The pass, where there is one, and the cookies that go with the answer.
+    pub fn into_pass(self) -> (Option<String>, Vec<String>) {
+        (self.place.pass, self.cookies)
+    }
+
     /// The answer.
     pub fn reply(self, status: u16) -> Result<Reply, Problem> {
         let mut reply = Reply::json(status, &self.place);

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use ropeline_queue::wire::OpAnswer;
+use ropeline_queue::{Number, Subject};
 
 use super::enter::event_ended;
 use super::places::{Answer, Shown};
@@ -21,7 +22,7 @@ use crate::objects::command::{Asked, LaneCommand};
 pub async fn claim(c: &Context) -> Result<Reply, Problem> {
     let (event, holder) = holder(c).await?;
     let Holder { sub, number, .. } = holder;
-    match ask(c, &event, &holder, LaneCommand::Claim { sub, number }).await? {
+    match ask(c, &event, sub, LaneCommand::Claim { sub, number }).await? {
         (answer @ (OpAnswer::Waiting | OpAnswer::Called), in_ms) => {
             not_admitted(c, &event, &holder, answer, in_ms, 202).await
         }
@@ -33,7 +34,7 @@ pub async fn claim(c: &Context) -> Result<Reply, Problem> {
 pub async fn renew(c: &Context) -> Result<Reply, Problem> {
     let (event, holder) = holder(c).await?;
     let Holder { sub, number, .. } = holder;
-    match ask(c, &event, &holder, LaneCommand::Renew { sub, number }).await?.0 {
+    match renewed(c, &event, sub, number).await? {
         OpAnswer::Waiting | OpAnswer::Called => not_admitted(c, &event, &holder, OpAnswer::Waiting, None, 200).await,
         OpAnswer::RenewalDisabled => Err(Problem::new(
             Slug::Forbidden,
@@ -47,7 +48,7 @@ pub async fn renew(c: &Context) -> Result<Reply, Problem> {
 pub async fn leave(c: &Context) -> Result<Reply, Problem> {
     let (event, holder) = holder(c).await?;
     let Holder { sub, number, .. } = holder;
-    match ask(c, &event, &holder, LaneCommand::Leave { sub, number }).await {
+    match ask(c, &event, sub, LaneCommand::Leave { sub, number }).await {
         Ok(_) => {}
         // The visitor has another place by now: this one is over.
         Err(problem) if problem.slug == Slug::PlaceLeft => {}
@@ -80,8 +81,13 @@ async fn holder(c: &Context) -> Result<(Rc<Event>, Holder), Problem> {
 /// What the line says, and for a called place in how many milliseconds there will be room, where that is soon.
 type Told = (OpAnswer, Option<u64>);
 
-async fn ask(c: &Context, event: &Event, holder: &Holder, command: LaneCommand) -> Result<Told, Problem> {
-    let name = lane_name(event.id.as_str(), holder.sub.lane(event.settings.lanes));
+/// What the line says to a renewal.
+pub async fn renewed(c: &Context, event: &Event, sub: Subject, number: Number) -> Result<OpAnswer, Problem> {
+    Ok(ask(c, event, sub, LaneCommand::Renew { sub, number }).await?.0)
+}
+
+async fn ask(c: &Context, event: &Event, sub: Subject, command: LaneCommand) -> Result<Told, Problem> {
+    let name = lane_name(event.id.as_str(), sub.lane(event.settings.lanes));
     match read(c.ask(Address::lane(&name), Message::of(&command)).await?)? {
         Asked::Answer { answer, in_ms } => Ok((answer, in_ms)),
         Asked::Unknown => Err(place_left()),

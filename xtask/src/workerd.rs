@@ -54,6 +54,8 @@ pub struct WorkerdOptions {
     pub vars: Vec<(String, String)>,
     /// Secrets of the Worker.
     pub secrets: Vec<(String, String)>,
+    /// The port of the shop that the gate stands before, on 127.0.0.1.
+    pub shop: Option<u16>,
     /// Flags of V8, such as a profile needs.
     pub v8_flags: Vec<&'static str>,
     /// A path whose answer, whatever it is, says that the Worker runs.
@@ -76,6 +78,7 @@ impl WorkerdOptions {
                 var("ROPELINE_INSECURE_COOKIES", "true".to_owned()),
             ],
             secrets: keys.worker_secrets(),
+            shop: None,
             v8_flags: Vec::new(),
             ready_path: "/queue/healthz".to_owned(),
         }
@@ -92,6 +95,7 @@ impl WorkerdOptions {
             namespaces: CEILINGS.to_vec(),
             vars: Vec::new(),
             secrets: Vec::new(),
+            shop: None,
             v8_flags: Vec::new(),
             ready_path: "/hello".to_owned(),
         }
@@ -305,6 +309,12 @@ fn configuration(options: &WorkerdOptions, data: &Path) -> Result<String> {
     for (name, _) in options.vars.iter().chain(&options.secrets) {
         writeln!(bindings, "    (name = \"{name}\", text = embed \"bindings/{name}\"),")?;
     }
+    let shop = options.shop.map_or_else(String::new, |port| {
+        format!("    (name = \"shop\", external = (address = \"127.0.0.1:{port}\", http = ())),\n")
+    });
+    if !shop.is_empty() {
+        writeln!(bindings, "    (name = \"ORIGIN\", service = \"shop\"),")?;
+    }
     // The first module is the one that is run.
     let before = options
         .before
@@ -322,7 +332,7 @@ const config :Workerd.Config = (
   services = [
     (name = "worker", worker = .worker),
     (name = "state", disk = (path = "{data}", writable = true)),
-  ],
+{shop}  ],
   v8Flags = [{flags}],
   sockets = [(name = "http", address = "127.0.0.1:{port}", http = (), service = "worker")],
 );

@@ -43,11 +43,12 @@ pub enum Role {
 pub struct WorldOptions {
     vars: Vec<(String, String)>,
     faults: bool,
+    shop: Option<u16>,
 }
 
 impl Default for WorldOptions {
     fn default() -> Self {
-        Self { vars: vec![("ROPELINE_TRACE".to_owned(), "true".to_owned())], faults: false }
+        Self { vars: vec![("ROPELINE_TRACE".to_owned(), "true".to_owned())], faults: false, shop: None }
     }
 }
 
@@ -63,6 +64,13 @@ impl WorldOptions {
     #[must_use]
     pub fn faults(mut self) -> Self {
         self.faults = true;
+        self
+    }
+
+    /// A shop on this port of 127.0.0.1, for the gate to stand before.
+    #[must_use]
+    pub fn shop(mut self, port: u16) -> Self {
+        self.shop = Some(port);
         self
     }
 
@@ -111,6 +119,7 @@ impl World {
             worker.bundle = PathBuf::from(bundle);
         }
         worker.before = options.faults.then(|| paths::root().join("tests/e2e/faults/shim.js"));
+        worker.shop = options.shop;
         for (name, value) in &options.vars {
             worker = worker.var(name, value);
         }

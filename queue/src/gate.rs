@@ -1,0 +1,226 @@
+//! Which requests to a shop an event's line stands before.
+//!
+//! A rule is held against a path as an origin may understand it, so that no way of writing one gets around the line: decoded once,
+//! dots, empty segments and path parameters taken out, in lower case. What origins understand differently (an encoded slash, an
+//! encoded dot that is left after decoding) is refused. Invariant: of all readings of a path that is not refused, none is
+//! protected while the one judged here is open.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::from_json;
+
+const MOST_HOSTS: usize = 20;
+const MOST_PATHS: usize = 100;
+const LONGEST_PATH: usize = 500;
+
+/// What becomes of visitors when the line cannot be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenUnsure {
+    /// Nobody gets to the shop.
+    #[default]
+    Closed,
+    /// Everybody does.
+    Open,
+}
+
+from_json! {
+    enum WhenUnsure {
+        "closed" => Closed,
+        "open" => Open,
+    }
+}
+
+/// The setting `gate`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Gate {
+    /// Names of the shop's hosts, without ports.
+    pub hosts: Vec<String>,
+    /// What paths that need a pass begin with; empty: all do.
+    pub protect: Vec<String>,
+    /// Paths that need none all the same: `/a` that one, `/a/*` it and all below.
+    pub open_paths: Vec<String>,
+    /// What becomes of visitors when the line cannot be asked.
+    pub when_unsure: WhenUnsure,
+}
+
+from_json! { struct Gate { hosts, protect = default, open_paths = default, when_unsure = default } }
+
+/// Why a path is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the path can be read in more than one way; send it without encoded slashes, dots or control characters")]
+pub struct Ambiguous;
+
+/// A path as rules see it: `/`, or segments that each follow a slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainPath(String);
+
+impl PlainPath {
+    /// Reads the path of a request, as it was sent.
+    ///
+    /// # Errors
+    /// [`Ambiguous`].
+    pub fn of(sent: &str) -> Result<Self, Ambiguous> {
+        refuse_encoded(sent)?;
+        let decoded = decode(sent.as_bytes())?;
+        // An origin that decodes twice finds nothing more.
+        refuse_encoded(&decoded)?;
+        if decoded.chars().any(char::is_control) || decoded.to_ascii_lowercase().contains("%2e") {
+            return Err(Ambiguous);
+        }
+        let mut segments: Vec<&str> = Vec::new();
+        for whole in decoded.split('/') {
+            let segment = whole.split(';').next().unwrap_or("");
+            match segment {
+                // With parameters, some origins take it for a directory, some for a dot.
+                "" | "." | ".." if segment.len() < whole.len() => return Err(Ambiguous),
+                "" | "." => {}
+                ".." => drop(segments.pop()),
+                name => segments.push(name),
+            }
+        }
+        Ok(Self(format!("/{}", segments.join("/")).to_lowercase()))
+    }
+
+    fn is_below(&self, start: &str) -> bool {
+        self.0.starts_with(start)
+    }
+}
+
+/// What must not be in a path, before decoding it and after.
+fn refuse_encoded(path: &str) -> Result<(), Ambiguous> {
+    let lower = path.to_ascii_lowercase();
+    if path.contains('\\') || ["%2f", "%5c", "%00"].iter().any(|encoded| lower.contains(encoded)) {
+        return Err(Ambiguous);
+    }
+    Ok(())
+}
+
+fn decode(sent: &[u8]) -> Result<String, Ambiguous> {
+    let mut bytes = Vec::with_capacity(sent.len());
+    let mut rest = sent;
+    loop {
+        rest = match rest {
+            [] => return String::from_utf8(bytes).map_err(|_| Ambiguous),
+            [b'%', high, low, after @ ..] => {
+                let digit = |byte: u8| char::from(byte).to_digit(16).ok_or(Ambiguous);
+                bytes.push((digit(*high)? * 16 + digit(*low)?) as u8);
+                after
+            }
+            [b'%', ..] => return Err(Ambiguous),
+            [byte, after @ ..] => {
+                bytes.push(*byte);
+                after
+            }
+        };
+    }
+}
+
+impl Gate {
+    /// Whether this is one of the shop's hosts. `name` without a port.
+    #[must_use]
+    pub fn has_host(&self, name: &str) -> bool {
+        self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+    }
+
+    /// How closely a rule fits this path: the length of the longest one. `None`: the path needs no pass of this event.
+    #[must_use]
+    pub fn protects(&self, path: &PlainPath) -> Option<usize> {
+        if self.protect.is_empty() {
+            return Some(0);
+        }
+        let fits = self.protect.iter().filter(|start| path.is_below(start.trim_end_matches('/')));
+        fits.map(String::len).max()
+    }
+
+    /// Whether this path needs no pass although it is protected.
+    #[must_use]
+    pub fn opens(&self, path: &PlainPath) -> bool {
+        self.open_paths.iter().any(|rule| match rule.strip_suffix("/*") {
+            Some(start) => path.0 == start || path.0.strip_prefix(start).is_some_and(|below| below.starts_with('/')),
+            None => path.0 == rule.trim_end_matches('/') || path.0 == *rule,
+        })
+    }
+
+    /// This gate with what `body` says; `null` gives a part its default back.
+    ///
+    /// # Errors
+    /// The part that is wrong, and what would fit.
+    pub(crate) fn with(mut self, body: &Map<String, Value>) -> Result<Self, (String, String)> {
+        for (part, value) in body {
+            let expected = |text: String| Err((format!("gate.{part}"), text));
+            match part.as_str() {
+                "hosts" => match texts(value, MOST_HOSTS, is_host) {
+                    Some(hosts) => self.hosts = hosts,
+                    None => {
+                        return expected(format!(
+                            "a list of at most {MOST_HOSTS} host names such as \"shop.example\", without scheme and port"
+                        ));
+                    }
+                },
+                "protect" => match texts(value, MOST_PATHS, is_path) {
+                    Some(paths) => self.protect = paths,
+                    None => {
+                        return expected(format!(
+                            "a list of at most {MOST_PATHS} beginnings of paths such as \"/checkout\": not encoded, without '*', '?' and dots"
+                        ));
+                    }
+                },
+                "open_paths" => match texts(value, MOST_PATHS, |path| is_path(path.strip_suffix("/*").unwrap_or(path)))
+                {
+                    Some(paths) => self.open_paths = paths,
+                    None => {
+                        return expected(format!(
+                            "a list of at most {MOST_PATHS} paths such as \"/healthz\", or \"/static/*\" for all below it: not encoded, without '?' and dots"
+                        ));
+                    }
+                },
+                "when_unsure" => {
+                    self.when_unsure = match value {
+                        Value::Null => WhenUnsure::Closed,
+                        Value::String(text) if text == "closed" => WhenUnsure::Closed,
+                        Value::String(text) if text == "open" => WhenUnsure::Open,
+                        _ => return expected("\"closed\" or \"open\"".to_owned()),
+                    };
+                }
+                _ => return expected("left out: 'gate' has hosts, protect, open_paths and when_unsure".to_owned()),
+            }
+        }
+        if self.hosts.is_empty() {
+            return Err(("gate.hosts".to_owned(), "the names of the shop's hosts: at least one".to_owned()));
+        }
+        Ok(self)
+    }
+}
+
+/// A list of texts in lower case; null is an empty one.
+fn texts(value: &Value, most: usize, fits: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    if value.is_null() {
+        return Some(Vec::new());
+    }
+    let list = value.as_array().filter(|list| list.len() <= most)?;
+    list.iter().map(|text| text.as_str().map(str::to_lowercase).filter(|text| fits(text))).collect()
+}
+
+fn is_host(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// A rule must be what paths become, or no path would ever fit it. `/*` leaves nothing: all.
+fn is_path(path: &str) -> bool {
+    let trimmed = path.strip_suffix('/').unwrap_or(path);
+    path.len() <= LONGEST_PATH
+        && !path.contains(['%', '?', '#', ';', '*'])
+        && (trimmed.is_empty() || PlainPath::of(trimmed).is_ok_and(|plain| plain.0 == trimmed))
+}
+
+#[cfg(test)]
+mod tests;
