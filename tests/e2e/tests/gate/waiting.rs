@@ -6,6 +6,9 @@ use crate::{Browser, EVENT, NAVIGATES, gated, inside};
 
 const FULL: &str = "total_active_users";
 
+/// Names and values.
+type Headers<'a> = [(&'a str, &'a str)];
+
 #[tokio::test]
 async fn people_wait_on_the_page_they_asked_for_and_programs_are_told_where() {
     for (configured, programs) in [(200, 202), (202, 202), (429, 429)] {
@@ -38,7 +41,7 @@ async fn people_wait_on_the_page_they_asked_for_and_programs_are_told_where() {
 #[tokio::test]
 async fn only_people_on_their_way_to_a_page_take_a_place() {
     let (world, shop) = gated(WorldOptions::default(), json!({})).await;
-    let calls: [(Method, &[(&str, &str)], u16); 9] = [
+    let calls: [(Method, &Headers, u16); 9] = [
         (Method::GET, &[("sec-fetch-mode", "cors"), ("accept", "text/html")], 202),
         (Method::GET, &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")], 202),
         (Method::GET, &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")], 202),
