@@ -4,3 +4,4 @@ pub mod cookies;
 pub mod problem;
 pub mod reply;
 pub mod request;
+pub mod text;

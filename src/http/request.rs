@@ -9,6 +9,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys;
 
 use super::problem::{Problem, Slug};
+use super::text;
 
 /// The largest body taken, bytes.
 pub const MAX_BODY: usize = 16 * 1024;
@@ -34,18 +35,14 @@ impl Call {
     pub fn new(raw: web_sys::Request) -> Self {
         let url = raw.url();
         let headers = raw.headers();
-        let host = url.find("://").map_or(0, |at| at + 3);
-        let path = url.get(host..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(url.len(), |at| host + at);
-        let (origin, rest) = url.split_at_checked(path).unwrap_or((&url, ""));
-        let rest = rest.split('#').next().unwrap_or("");
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (origin, path, query) = text::parts_of_url(&url);
         let method = raw.method();
         let head = method == "HEAD";
         Self {
             method: if head { "GET".to_owned() } else { method },
             head,
             origin: origin.to_owned(),
-            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+            path: path.to_owned(),
             query: query.to_owned(),
             cookies: OnceCell::new(),
             raw,
@@ -99,24 +96,17 @@ impl Call {
 
     /// The bearer token, if there is one.
     pub fn bearer(&self) -> Option<String> {
-        let value = self.header("authorization")?;
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        text::bearer(&self.header("authorization")?).map(str::to_owned)
     }
 
     /// A query parameter, undecoded: those we know need no encoding.
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
+        text::parameter(&self.query, name)
     }
 
     /// A cookie's value.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        let pairs = self.cookies.get_or_init(|| self.header("cookie")).as_deref()?.split(';');
-        pairs.filter_map(|pair| pair.trim_start().split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+        text::cookie(self.cookies.get_or_init(|| self.header("cookie")).as_deref()?, name)
     }
 
     /// Whether a browser says that the request comes from a page of this very origin.

@@ -11,6 +11,7 @@ use crate::credentials;
 use crate::directory::Event;
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
+use crate::http::text;
 use crate::keyring::Role;
 use crate::objects::call::{Address, Message, lane_name};
 use crate::objects::command::{Asked, LaneCommand, LineCommand, Pace};
@@ -36,7 +37,7 @@ async fn check(c: &Context) -> Result<Reply, Problem> {
         }
         None => reply,
     };
-    Ok(reply.with("ropeline-subject", pass.sub))
+    Ok(reply.with("ropeline-subject", text::encoded(&pass.sub)))
 }
 
 /// The origin honours this `jti` no more: its slot is free at once. 204, also when repeated or unknown.

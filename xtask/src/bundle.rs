@@ -74,6 +74,8 @@ pub struct Programs {
     pub shop: PathBuf,
     /// `ropeline-consumer`, the worked consumer in Rust.
     pub consumer: PathBuf,
+    /// `ropeline-verify-axum`, the worked verifier in axum.
+    pub verifier: PathBuf,
 }
 
 impl Programs {
@@ -85,16 +87,17 @@ impl Programs {
             relay: dir.join("ropeline-relay"),
             shop: dir.join("ropeline-shop"),
             consumer: dir.join("ropeline-consumer"),
+            verifier: dir.join("ropeline-verify-axum"),
         }
     }
 }
 
-/// Builds the relay, the shop and the consumer.
+/// Builds the relay, the shop, the consumer and the verifier.
 ///
 /// # Errors
 /// When cargo fails; its output has been shown.
 pub fn programs(ui: &Ui) -> Result<Programs> {
-    ui.step("build: the relay, the shop and the consumer");
+    ui.step("build: the relay, the shop, the consumer and the verifier");
     process::run(
         "cargo build",
         tools::cargo().args(["build", "--quiet", "--bins"]).args([
@@ -104,6 +107,8 @@ pub fn programs(ui: &Ui) -> Result<Programs> {
             "ropeline-shop",
             "-p",
             "ropeline-consumer",
+            "-p",
+            "ropeline-verify-axum",
         ]),
     )?;
     Ok(Programs::built())

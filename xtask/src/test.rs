@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::process::{self, Output, Process};
 use crate::tools::consumers::Consumers;
+use crate::tools::verifiers::Verifiers;
 use crate::tools::{self, Tools, WASM};
 use crate::ui::{Ui, seconds};
 use crate::{bundle, paths};
@@ -187,10 +188,11 @@ fn dry_run(ui: &Ui) -> Result<Count> {
 }
 
 fn e2e(ui: &Ui) -> Result<Count> {
-    tools::check_prerequisites(ui, true)?;
+    tools::check_prerequisites_of_tests(ui)?;
     let tools = Tools::ensure(ui)?;
     tools::ensure_kafka(ui)?;
     Consumers::ensure(ui)?;
+    Verifiers::ensure(ui)?;
     bundle::worker(ui, &tools)?;
     bundle::programs(ui)?;
     // Each test has a Worker of its own; more at once than cores only adds noise.

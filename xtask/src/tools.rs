@@ -16,7 +16,10 @@ use crate::ui::Ui;
 use crate::{paths, process};
 
 pub mod consumers;
+mod maven;
 mod npm;
+mod python;
+pub mod verifiers;
 
 /// `worker-build` and the crate `worker` are of one version.
 const WORKER_BUILD: &str = "0.8.7";
@@ -159,6 +162,16 @@ pub fn ensure_cargo_mutants(ui: &Ui) -> Result<PathBuf> {
     cargo_tool(ui, "cargo-mutants", CARGO_MUTANTS, true)?;
     forget_objects();
     Ok(paths::tools().join("bin/cargo-mutants"))
+}
+
+/// [`check_prerequisites`], and what only the tests need: the stacks of the examples.
+///
+/// # Errors
+/// When something is missing.
+pub fn check_prerequisites_of_tests(ui: &Ui) -> Result<()> {
+    let checks = [check_prerequisites(ui, true), python::require(), verifiers::require_go()];
+    let missing: Vec<String> = checks.into_iter().filter_map(|check| Some(format!("{:#}", check.err()?))).collect();
+    if missing.is_empty() { Ok(()) } else { bail!("{}", missing.join("\n  - ")) }
 }
 
 /// What the commands need that we cannot install: said all at once, each with
@@ -390,7 +403,7 @@ mod tests {
 
     #[test]
     fn lockfiles_of_npm_hold_versions_and_no_addresses() {
-        for file in ["package-lock.json", "xtask/node/package-lock.json"] {
+        for file in ["package-lock.json", "xtask/node/package-lock.json", "examples/verify/node/package-lock.json"] {
             let text = std::fs::read_to_string(paths::root().join(file)).unwrap();
             assert!(text.contains("\"integrity\": \"sha512-"), "{file}");
             assert!(!text.contains("\"resolved\""), "{file}");

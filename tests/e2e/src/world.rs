@@ -44,11 +44,13 @@ pub struct WorldOptions {
     vars: Vec<(String, String)>,
     faults: bool,
     shop: Option<u16>,
+    signing: Option<String>,
 }
 
 impl Default for WorldOptions {
     fn default() -> Self {
-        Self { vars: vec![("ROPELINE_TRACE".to_owned(), "true".to_owned())], faults: false, shop: None }
+        let vars = vec![("ROPELINE_TRACE".to_owned(), "true".to_owned())];
+        Self { vars, faults: false, shop: None, signing: None }
     }
 }
 
@@ -57,6 +59,13 @@ impl WorldOptions {
     #[must_use]
     pub fn var(mut self, name: &str, value: &str) -> Self {
         self.vars.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Signs with these keys, a private JWK Set, in place of fresh ones.
+    #[must_use]
+    pub fn signing(mut self, keys: &str) -> Self {
+        self.signing = Some(keys.to_owned());
         self
     }
 
@@ -111,7 +120,10 @@ impl World {
 
     fn start_with(options: &WorldOptions) -> Self {
         let dir = fresh_dir();
-        let keys = Keys::generate().expect("keys");
+        let mut keys = Keys::generate().expect("keys");
+        if let Some(signing) = &options.signing {
+            keys.signing.clone_from(signing);
+        }
         let port = free_port().expect("a free port");
         let mut worker = WorkerdOptions::product(port, dir.join("state"), &keys);
         // Another bundle than `build/`: how a mutant is put to these tests.

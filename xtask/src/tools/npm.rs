@@ -60,7 +60,7 @@ pub(super) fn modules(ui: &Ui) -> Result<PathBuf> {
 }
 
 /// `npm ci` from the manifests in `source`, in a directory of its own.
-fn install(ui: &Ui, name: &str, source: &Path) -> Result<PathBuf> {
+pub(super) fn install(ui: &Ui, name: &str, source: &Path) -> Result<PathBuf> {
     let home = paths::tools().join(name);
     let modules = home.join("node_modules");
     let manifest = source.join("package.json");

