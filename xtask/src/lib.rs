@@ -12,7 +12,7 @@
 //!   them together.
 //! * [`http`] is a small HTTP/1.1 client, used by [`api`] (the calls we make
 //!   to Ropeline), by [`crowd`] (simulated visitors) and by [`mod@bench`].
-//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`], [`simulate`] and [`soak`] are the commands that are more than a
+//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`], [`simulate`], [`mod@fuzz`] and [`soak`] are the commands that are more than a
 //!   call.
 
 pub mod api;
@@ -20,6 +20,7 @@ pub mod bench;
 pub mod bundle;
 pub mod calibrate;
 pub mod crowd;
+pub mod fuzz;
 pub mod http;
 pub mod kafka;
 pub mod keys;

@@ -27,6 +27,8 @@ enum Command {
     Test(xtask::test::Options),
     /// Break queue/ and ticket/ in every small way, one at a time, and see whether a test fails
     Mutants(xtask::mutants::Options),
+    /// Throw mutated input at everything that reads what anybody may send
+    Fuzz(xtask::fuzz::Options),
     /// Measure speed and cost beside the ceilings of the platform, on this machine
     Bench(xtask::bench::Options),
     /// Hold the promises against the real runtime, under load, with `kill -9` at random
@@ -68,6 +70,7 @@ fn run(ui: &Ui) -> Result<()> {
         Command::Up(options) => xtask::up::run(ui, &options),
         Command::Test(options) => xtask::test::run(ui, &options),
         Command::Mutants(options) => xtask::mutants::run(ui, &options),
+        Command::Fuzz(options) => xtask::fuzz::run(ui, &options),
         Command::Bench(options) => xtask::bench::run(ui, &options),
         Command::Soak(options) => xtask::soak::run(ui, &options),
         Command::Bill(options) => xtask::bench::bill::run(ui, &options),

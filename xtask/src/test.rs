@@ -44,6 +44,8 @@ pub enum Part {
     Unit,
     /// Whole systems from 10,000 seeds
     Simulate,
+    /// Mutated input, a minute for all targets together
+    Fuzz,
     /// Tests in WebAssembly, under Node
     Wasm,
     /// The real runtime and a real broker
@@ -58,7 +60,7 @@ struct Step {
 }
 
 /// In this order: what fails fast comes first.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step { name: "fmt", part: Part::Lint, run: fmt },
     Step { name: "clippy, native", part: Part::Lint, run: clippy_native },
     Step { name: "clippy, wasm32", part: Part::Lint, run: clippy_wasm },
@@ -66,6 +68,7 @@ const STEPS: [Step; 11] = [
     Step { name: "cargo deny", part: Part::Lint, run: deny },
     Step { name: "unit and documentation tests", part: Part::Unit, run: unit },
     Step { name: "simulation, 10,000 seeds", part: Part::Simulate, run: simulate },
+    Step { name: "fuzzing, a minute", part: Part::Fuzz, run: fuzz },
     Step { name: "wasm tests", part: Part::Wasm, run: wasm },
     Step { name: "build of the Worker", part: Part::Lint, run: build },
     Step { name: "wrangler deploy --dry-run", part: Part::Lint, run: dry_run },
@@ -151,6 +154,11 @@ fn unit(_: &Ui) -> Result<Count> {
 fn simulate(_: &Ui) -> Result<Count> {
     crate::simulate::test()?;
     Ok(Count { passed: 1, failed: 0 })
+}
+
+fn fuzz(ui: &Ui) -> Result<Count> {
+    let passed = crate::fuzz::test(ui)?;
+    Ok(Count { passed: u64::try_from(passed)?, failed: 0 })
 }
 
 fn wasm(ui: &Ui) -> Result<Count> {

@@ -31,6 +31,8 @@ const CARGO_DENY: &str = "0.20.2";
 pub const WASM: &str = "wasm32-unknown-unknown";
 /// Breaks the code on purpose, for `cargo xtask mutants`.
 const CARGO_MUTANTS: &str = "27.1.0";
+/// Builds the fuzz targets.
+const CARGO_FUZZ: &str = "0.13.2";
 
 /// The installed tools that a build of the Worker and a run of it need.
 #[derive(Debug, Clone)]
@@ -162,6 +164,17 @@ pub fn ensure_cargo_mutants(ui: &Ui) -> Result<PathBuf> {
     cargo_tool(ui, "cargo-mutants", CARGO_MUTANTS, true)?;
     forget_objects();
     Ok(paths::tools().join("bin/cargo-mutants"))
+}
+
+/// `cargo-fuzz`, for `cargo xtask fuzz`.
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn ensure_cargo_fuzz(ui: &Ui) -> Result<PathBuf> {
+    let _lock = Lock::take(ui)?;
+    cargo_tool(ui, "cargo-fuzz", CARGO_FUZZ, true)?;
+    forget_objects();
+    Ok(paths::tools().join("bin/cargo-fuzz"))
 }
 
 /// [`check_prerequisites`], and what only the tests need: the stacks of the examples.
