@@ -66,8 +66,7 @@ impl PlainPath {
         refuse_encoded(sent)?;
         let decoded = decode(sent.as_bytes())?;
         // An origin that decodes twice finds nothing more.
-        refuse_encoded(&decoded)?;
-        if decoded.chars().any(char::is_control) || decoded.to_ascii_lowercase().contains("%2e") {
+        if decoded.chars().any(|c| c.is_control() || c == '\\') || holds_encoded(&decoded) {
             return Err(Ambiguous);
         }
         let mut segments: Vec<&str> = Vec::new();
@@ -89,13 +88,20 @@ impl PlainPath {
     }
 }
 
-/// What must not be in a path, before decoding it and after.
+/// What must not be in a path as it is sent.
 fn refuse_encoded(path: &str) -> Result<(), Ambiguous> {
     let lower = path.to_ascii_lowercase();
     if path.contains('\\') || ["%2f", "%5c", "%00"].iter().any(|encoded| lower.contains(encoded)) {
         return Err(Ambiguous);
     }
     Ok(())
+}
+
+/// Whether something in it could be decoded, whatever that is: twice encoded, `/%2563heckout` is another path to some origins.
+fn holds_encoded(decoded: &str) -> bool {
+    let is_encoded =
+        |three: &[u8]| matches!(three, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+    decoded.as_bytes().windows(3).any(is_encoded)
 }
 
 fn decode(sent: &[u8]) -> Result<String, Ambiguous> {

@@ -14,7 +14,7 @@ use crate::ui::Ui;
 use crate::{paths, process, tools};
 
 /// All targets, as in `fuzz/Cargo.toml`.
-pub const TARGETS: [&str; 5] = ["token", "jwks", "headers", "settings", "names"];
+pub const TARGETS: [&str; 6] = ["token", "jwks", "headers", "paths", "settings", "names"];
 
 /// Seconds in `cargo xtask test`, for all targets together.
 const TEST_SECONDS: u64 = 60;
@@ -22,7 +22,7 @@ const TEST_SECONDS: u64 = 60;
 /// Options of `cargo xtask fuzz`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Only this target: token, jwks, headers, settings or names
+    /// Only this target: token, jwks, headers, paths, settings or names
     target: Option<String>,
     /// Seconds per target
     #[arg(long, default_value_t = 600)]

@@ -192,3 +192,13 @@ fn what_is_wrong_with_a_gate_is_said_by_its_part() {
         assert!(!expected.is_empty());
     }
 }
+
+#[test]
+fn a_path_that_is_another_one_when_it_is_decoded_twice_is_refused() {
+    for path in ["/%2563heckout", "/static/%2541", "/%252563heckout", "/static/%25%36%33heckout"] {
+        assert_eq!(PlainPath::of(path), Err(Ambiguous), "{path}");
+    }
+    for path in ["/static/100%25.png", "/static/100%25", "/static/%25zz"] {
+        assert!(PlainPath::of(path).is_ok(), "{path}");
+    }
+}
