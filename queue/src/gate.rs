@@ -70,9 +70,12 @@ impl PlainPath {
             return Err(Ambiguous);
         }
         let mut segments: Vec<&str> = Vec::new();
-        for whole in decoded.split('/') {
+        // No slash is encoded: both have the same segments.
+        for (whole, sent) in decoded.split('/').zip(sent.split('/')) {
             let segment = whole.split(';').next().unwrap_or("");
             match segment {
+                // An origin that decodes late has gone where the dots do not lead.
+                "." | ".." if sent.contains('%') => return Err(Ambiguous),
                 // With parameters, some origins take it for a directory, some for a dot.
                 "" | "." | ".." if segment.len() < whole.len() => return Err(Ambiguous),
                 "" | "." => {}

@@ -194,8 +194,16 @@ fn what_is_wrong_with_a_gate_is_said_by_its_part() {
 }
 
 #[test]
-fn a_path_that_is_another_one_when_it_is_decoded_twice_is_refused() {
-    for path in ["/%2563heckout", "/static/%2541", "/%252563heckout", "/static/%25%36%33heckout"] {
+fn a_path_that_is_another_one_when_it_is_decoded_late_or_twice_is_refused() {
+    for path in [
+        "/secret/%2e%2e/static/app.js",
+        "/secret/.%2e/static/app.js",
+        "/static/%2e/app.js",
+        "/%2563heckout",
+        "/static/%2541",
+        "/%252563heckout",
+        "/static/%25%36%33heckout",
+    ] {
         assert_eq!(PlainPath::of(path), Err(Ambiguous), "{path}");
     }
     for path in ["/static/100%25.png", "/static/100%25", "/static/%25zz"] {
