@@ -49,8 +49,8 @@ struct Part {
 const QUEUE: Part = Part {
     name: "queue",
     package: "ropeline-queue",
-    quick: &["--lib", "--test=phases", "--test=operator", "--test=lane", "--test=log"],
-    thorough: &["--test=admission", "--test=liveness", "--test=numbering_model", "--test=shuffle"],
+    quick: &["--lib", "--test=phases", "--test=visits", "--test=operator", "--test=lane", "--test=log"],
+    thorough: &["--test=admission", "--test=liveness", "--test=numbering_model", "--test=shuffle", "--test=turns"],
 };
 const TICKET: Part = Part {
     name: "ticket",

@@ -128,6 +128,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_counted_in_the_same_tenth_of_a_second_leaves_as_one() {
+        let mut window = Window::default();
+        for millis in [10_000, 10_099] {
+            at(&mut window, millis);
+            window.add(3);
+            window.add(2);
+        }
+        at(&mut window, 10_100);
+        window.add(1);
+        assert_eq!(window.leaving().collect::<Vec<_>>(), [(60_000, 10), (60_100, 1)]);
+    }
+
+    #[test]
     fn the_pace_is_measured_since_it_began() {
         let mut window = Window::default();
         at(&mut window, 10_000);
