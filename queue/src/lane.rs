@@ -157,7 +157,6 @@ impl Batch {
 
     fn wakes(&mut self, subject: &Subject, wake: &Wake, out: &mut Vec<(WaiterId, Wake)>) {
         let waiters = self.waiters.remove(subject).unwrap_or_default();
-        self.pending -= waiters.len().min(self.pending);
         out.extend(waiters.into_iter().map(|waiter| (waiter, wake.clone())));
     }
 

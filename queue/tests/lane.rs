@@ -4,6 +4,7 @@ mod common;
 
 use common::{MemoryLane, demo, subject};
 use ropeline_queue::lane::{Abort, LaneChange, LaneMeta, LaneStep, MAX_PENDING, Overloaded, WaiterId, Wake};
+use ropeline_queue::shuffle::Draw;
 use ropeline_queue::wire::{
     Board, Exchange, ExchangeReply, MAX_BATCH, MAX_OPS, Numbering, Op, OpAnswer, Refusal, Shuffle,
 };
@@ -228,10 +229,12 @@ fn a_zombie_and_a_contradicted_lane_fail_all_their_waiters_and_end() {
         assert_eq!(step.wakes, [1, 2, 3, 4, 5, 6].map(|waiter| (waiter, Wake::Unavailable)));
         assert_eq!(lane.pending(), 0);
     }
-    let mut lane = lane();
-    lane.submit(Op::Look { number: Number(1) }, 1).unwrap();
-    sent(&mut lane);
-    assert_eq!(lane.reply(&range(1, 1)).abort, Some(Abort::Conflict), "numbers nobody asked for");
+    for unasked in [range(1, 1), range(1, 0), full(0)] {
+        let mut lane = lane();
+        lane.submit(Op::Look { number: Number(1) }, 1).unwrap();
+        sent(&mut lane);
+        assert_eq!(lane.reply(&unasked).abort, Some(Abort::Conflict), "nobody asked for numbers: {unasked:?}");
+    }
 }
 
 #[test]
@@ -254,6 +257,16 @@ fn every_op_is_answered_to_the_one_who_asked() {
     assert_eq!(lane.pending(), 1);
     sent(&mut lane);
     assert_eq!(woken(lane.reply(&reply(Numbering::None, &[]))), [(577, Wake::Unavailable)], "no answer: ask again");
+}
+
+#[test]
+fn an_exchange_without_visitors_names_no_number_of_lanes() {
+    let mut lane = lane();
+    lane.join(subject(1), 4, 1).unwrap();
+    assert_eq!(sent(&mut lane).lanes, 4);
+    woken(lane.reply(&range(1, 1)));
+    lane.submit(Op::Look { number: Number(1) }, 2).unwrap();
+    assert_eq!(sent(&mut lane).lanes, 0);
 }
 
 #[test]
@@ -296,12 +309,37 @@ fn before_a_draw_nobody_is_called_and_everybody_is_told_the_commitment() {
     assert!(wakes.iter().all(|(_, wake)| told(wake)), "{wakes:?}");
     assert!(!lane.is_waiting(&demo(), Number(1)) && !lane.is_waiting(&demo(), Number(2)), "the draw is known by now");
 
-    // Who comes after the cut is called by its number, and told no commitment.
-    lane.join(subject(3), 4, 3).unwrap();
+    // Who comes after the cut is called by its number, and told no commitment; who takes part is not called at once.
+    for visitor in [2, 3] {
+        lane.join(subject(visitor), 4, visitor).unwrap();
+    }
     sent(&mut lane);
     let board = Board { frontier: 3, shuffle: Some(after), ..Board::default() };
-    let wakes = woken(lane.reply(&ExchangeReply { board, ..range(3, 1) }));
-    assert!(matches!(wakes[0].1, Wake::Place { called: true, commitment: None, .. }), "{wakes:?}");
+    let wakes = woken(lane.reply(&ExchangeReply { board, ..range(2, 2) }));
+    let told = [false, true].map(|called| Wake::Place {
+        called,
+        commitment: None,
+        number: Number(2 + u64::from(called)),
+        entered_at: AT,
+    });
+    assert_eq!(wakes.into_iter().map(|(_, wake)| wake).collect::<Vec<_>>(), told);
+}
+
+#[test]
+fn a_draw_that_is_known_says_who_is_called_and_is_never_forgotten() {
+    let before = Shuffle { commitment: "c".repeat(64), ..Shuffle::default() };
+    let drawn =
+        Shuffle { seed: Some(hex::encode(&common::SEED.0)), count: Some(20), cut_at: Some(AT), ..before.clone() };
+    let draw = Draw::new(&demo(), &common::SEED.0, 20).unwrap();
+    let mut lane = lane();
+    lane.saw(&Board { shuffle: Some(before.clone()), ..Board::default() });
+    assert!(lane.is_waiting(&demo(), Number(1)), "it has no position yet");
+    for shuffle in [drawn, before] {
+        lane.saw(&Board { frontier: 7, shuffle: Some(shuffle), ..Board::default() });
+        for number in (1..=20).map(Number) {
+            assert_eq!(lane.is_waiting(&demo(), number), draw.position(number).get() > 7, "{number}");
+        }
+    }
 }
 
 #[test]

@@ -156,4 +156,35 @@ mod tests {
         }
         assert!((0.05..0.07).contains(&controller.show_rate()), "{}", controller.show_rate());
     }
+
+    #[test]
+    fn who_shows_up_counts_for_the_batch_that_called_it() {
+        let mut controller = Controller { show_rate: 0.5, ..Controller::default() };
+        controller.called(UnixMillis(1_000), Position(0), Position(10), 10);
+        controller.called(UnixMillis(2_000), Position(10), Position(30), 20);
+        assert_eq!(controller.on_their_way(), 5.0 + 10.0);
+        (1..=8).for_each(|position| controller.shown(Position(position)));
+        assert_eq!(controller.on_their_way(), 10.0, "of the first more came than were expected");
+        controller.shown(Position(10));
+        controller.shown(Position(11));
+        controller.shown(Position(31));
+        assert_eq!(controller.on_their_way(), 9.0);
+        // The first is over: nine of ten came.
+        controller.advance(UnixMillis(11_001));
+        assert!((controller.show_rate() - 0.62).abs() < 1e-9, "{}", controller.show_rate());
+        controller.shown(Position(10));
+        assert!((controller.on_their_way() - 11.4).abs() < 1e-9, "{}", controller.on_their_way());
+    }
+
+    #[test]
+    fn what_is_called_within_a_second_is_one_batch() {
+        let mut controller = Controller { show_rate: 0.5, ..Controller::default() };
+        controller.called(UnixMillis(1_000), Position(0), Position(10), 10);
+        controller.called(UnixMillis(1_999), Position(10), Position(15), 5);
+        controller.called(UnixMillis(2_000), Position(15), Position(25), 10);
+        (1..=7).for_each(|position| controller.shown(Position(position)));
+        assert_eq!(controller.on_their_way(), 0.5 + 5.0);
+        controller.advance(UnixMillis(11_001));
+        assert_eq!(controller.on_their_way().round(), 5.0, "the second one may still come");
+    }
 }

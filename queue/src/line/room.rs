@@ -93,26 +93,26 @@ impl Line {
         for limit in self.limits() {
             let room = usize::try_from(limit.most.saturating_sub(limit.used)).unwrap_or(MOST_TOLD);
             // What is used beyond a limit that was lowered makes no room when it becomes free.
-            let mut beyond = limit.used.saturating_sub(limit.most);
-            let mut next = room.min(MOST_TOLD);
-            let mut free = |in_ms: u64, count: u64| {
-                let counts = count.saturating_sub(beyond);
-                beyond = beyond.saturating_sub(count);
-                for wait in waits.iter_mut().skip(next).take(usize::try_from(counts).unwrap_or(MOST_TOLD)) {
-                    *wait = in_ms.max(*wait);
-                    next += 1;
-                }
-                in_ms <= SOON_MS && next < MOST_TOLD
-            };
-            let now = self.head.clk;
-            let _ = match limit.frees {
-                Frees::Sessions => self.sessions.releases().all(|(at, count)| free(at.since(now), count)),
-                Frees::Minute => self.admitted.leaving().all(|(in_ms, count)| free(in_ms, count)),
-                Frees::Seconds(seconds) => self.admitted.leaving_last(seconds).all(|(in_ms, count)| free(in_ms, count)),
-                Frees::Acks => true,
-            };
-            waits.truncate(next);
+            let beyond = usize::try_from(limit.used.saturating_sub(limit.most)).unwrap_or(usize::MAX);
+            let soon = self.freed(limit.frees).take_while(|(in_ms, _)| *in_ms <= SOON_MS);
+            let freed = soon.flat_map(|(in_ms, count)| (0..count).map(move |_| in_ms)).skip(beyond);
+            let mut known = room.min(MOST_TOLD);
+            for (wait, in_ms) in waits.iter_mut().skip(known).zip(freed) {
+                *wait = in_ms.max(*wait);
+                known += 1;
+            }
+            waits.truncate(known);
         }
         waits
+    }
+
+    /// (in how many milliseconds, how many): what becomes free, the next first.
+    fn freed(&self, by: Frees) -> Box<dyn Iterator<Item = (u64, u64)> + '_> {
+        match by {
+            Frees::Sessions => Box::new(self.sessions.releases().map(|(at, count)| (at.since(self.head.clk), count))),
+            Frees::Minute => Box::new(self.admitted.leaving()),
+            Frees::Seconds(seconds) => Box::new(self.admitted.leaving_last(seconds)),
+            Frees::Acks => Box::new(core::iter::empty()),
+        }
     }
 }
