@@ -128,8 +128,10 @@ impl Part {
             return Ok(first);
         }
         ui.step(format!("mutants: {}, all other tests for {} that were missed", self.name, first.missed.len()));
-        // cargo-mutants takes deleted fields of structs along, whatever they are called.
-        let survivors: Vec<String> = first.missed.iter().map(|name| format!("--re=^{}$", literally(name))).collect();
+        // cargo-mutants takes deleted fields of structs along, whatever they are called: those of the same files.
+        let files: BTreeSet<&str> = first.missed.iter().filter_map(|name| name.split(':').next()).collect();
+        let mut survivors: Vec<String> = files.iter().map(|file| format!("--file={file}")).collect();
+        survivors.extend(first.missed.iter().map(|name| format!("--re=^{}$", literally(name))));
         let second = self.round(program, "thorough", self.thorough, &survivors)?;
         let outcome = first.after(&second);
         for name in &outcome.missed {
