@@ -332,6 +332,36 @@ mod tests {
     }
 
     #[test]
+    fn before_the_opening_the_time_to_it_is_known_and_nothing_else() {
+        let event = EventId::parse("demo").unwrap();
+        let start = Some(UnixMillis(700_000));
+        for phase in [Phase::Scheduled, Phase::Prequeue] {
+            let board = Board { phase, event_start_time: start, ..moving(0, 1.0) };
+            let place = Place::on(&board, &event, &seat(9, 0), UnixMillis(99_001), 0.5);
+            assert_eq!((place.state, place.eta_seconds), (State::Prequeue, Some(Eta::exactly(601))));
+            assert_eq!(place.poll_after_seconds, 60.0);
+        }
+    }
+
+    #[test]
+    fn where_nothing_more_happens_soon_everybody_asks_once_a_minute() {
+        for phase in [Phase::SoldOut, Phase::Ended] {
+            let board = Board { phase, frontier: 5, ..moving(5, 1.0) };
+            assert_eq!([3, 9].map(|number| place(&board, number, 0).3), [60.0; 2], "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_told_of_room_asks_then() {
+        let (event, board) = (EventId::parse("demo").unwrap(), Board { frontier: 9, ..Board::default() });
+        let mut place = Place::on(&board, &event, &seat(9, 0), UnixMillis(0), 0.5);
+        for (in_ms, seconds) in [(0, 0.3), (301, 0.4), (1_200, 1.2), (1_201, 1.3), (9_000, 2.0)] {
+            place.turn_comes(in_ms);
+            assert_eq!(place.poll_after_seconds, seconds, "{in_ms} ms");
+        }
+    }
+
+    #[test]
     fn boards_of_older_lines_have_no_forecast() {
         let mut json = serde_json::to_value(Board::default()).unwrap();
         json.as_object_mut().unwrap().remove("forecast");

@@ -319,7 +319,7 @@ fn the_offset_belongs_to_the_acked_entry_and_never_falls() {
     let epoch = log.lease("one").unwrap().epoch;
     log.drain(&after(epoch, 0)).unwrap();
     log.ack(epoch, 5, 105).unwrap();
-    for (seq, next_offset) in [(5, 105), (5, 90), (3, 103), (3, 900)] {
+    for (seq, next_offset) in [(5, 105), (5, 90), (5, 900), (3, 103), (3, 900)] {
         log.ack(epoch, seq, next_offset).unwrap();
         assert_eq!((log.rows.relay.acked, log.rows.relay.next_offset), (Seq(5), 105), "a late ack changes nothing");
     }
@@ -357,6 +357,13 @@ fn a_failed_read_hands_out_nothing() {
     log.restart();
     assert_eq!(log.rows.relay.drained, Seq(0));
     assert_eq!(log.drain(&after(epoch, 0)).unwrap().entries.len(), 2);
+}
+
+#[test]
+fn where_all_is_acked_nothing_is_read() {
+    let mut log = all_acked(2);
+    log.rows.reads_fail = true;
+    assert_eq!(log.lease("one").unwrap().oldest_unacked_at, None);
 }
 
 /// A line with this many admissions, all in Kafka, and its relay's lease given back.

@@ -5,8 +5,8 @@ mod common;
 mod event;
 
 use event::{Event, claim, given, roomy};
-use ropeline_queue::wire::{Op, OpAnswer};
-use ropeline_queue::{Number, Seq, Settings, UnixMillis};
+use ropeline_queue::wire::{Exchange, Numbering, Op, OpAnswer};
+use ropeline_queue::{LaneId, Number, Position, Seq, Settings, UnixMillis};
 
 fn is_admitted(answer: OpAnswer) -> bool {
     matches!(answer, OpAnswer::Admitted { .. })
@@ -72,4 +72,48 @@ fn who_asks_before_a_restarted_line_lets_in_again_was_there_before_and_has_not_c
     let (before, after) = (called_for_one_when_a_hundred_ask(2_999), called_for_one_when_a_hundred_ask(3_000));
     assert!((100.0..200.0).contains(&before), "a hundred of those called: {before}");
     assert!(after > 10_000.0, "those who come back say nothing of those to be called: {after}");
+}
+
+#[test]
+fn every_step_that_changes_something_is_a_new_version_of_the_board() {
+    let mut event = Event::new(roomy());
+    for version in 1..=3 {
+        event.enter(1);
+        assert_eq!((event.line.version(), event.rows.head.version), (version, version));
+    }
+    event.phase();
+    assert_eq!(event.line.version(), 3);
+}
+
+#[test]
+fn what_a_lane_asks_that_was_replaced_is_not_done() {
+    let mut event = Event::new(roomy());
+    event.enter(2);
+    let m = |inc, ops| Exchange { lane: LaneId(0), inc, k: 1, count: 0, stored_k: 1, lanes: 0, ops };
+    let leave = vec![Op::Leave { number: Number(1) }, claim(2)];
+    let step = event.line.exchange(&event.rows, UnixMillis(event.now), &m(0, leave)).unwrap();
+    assert_eq!((step.answer.numbering, step.answer.ops.len(), step.changes.len()), (Numbering::Stale, 0, 0));
+}
+
+#[test]
+fn as_many_are_called_as_there_is_room_and_a_few_ahead_of_it() {
+    let mut event = Event::new(Settings { new_users_per_minute: 600, ..roomy() });
+    event.enter(1_000);
+    assert_eq!(event.rows.head.frontier, Position(30), "a twentieth of a minute in a second");
+    event.exchange(0, (1..=24).map(claim).collect());
+    // Room for 6 more, who are on their way; 24 a minute are 2 in five seconds, and 3 to spare.
+    assert_eq!(event.rows.head.frontier, Position(35));
+}
+
+#[test]
+fn a_restarted_line_calls_again_after_exactly_three_seconds() {
+    let mut event = Event::new(Settings { new_users_per_minute: 600, ..roomy() });
+    event.enter(1_000);
+    event.exchange(0, (1..=24).map(claim).collect());
+    event.at(20_000).restart();
+    let before = event.rows.head.frontier;
+    event.at(22_999).phase();
+    assert_eq!(event.rows.head.frontier, before);
+    event.at(23_000).phase();
+    assert!(event.rows.head.frontier > before);
 }

@@ -83,6 +83,8 @@ fn no_way_of_writing_a_path_gets_around() {
         "/static/..;/checkout",
         "/static/..;a=b/checkout",
         "/static/.;/../checkout",
+        "/checkout/..;/static/app.js",
+        "/checkout/..;a=b/static/app.js",
         "/static/;/../../checkout",
         "/static/%3b/../../checkout",
         "/static/..%3b/checkout",
@@ -161,8 +163,19 @@ fn hosts_are_names() {
 
 #[test]
 fn a_part_of_a_gate_can_be_changed_alone_and_taken_back() {
-    let changed = shop().with(json!({"when_unsure": "open", "open_paths": null}).as_object().unwrap()).unwrap();
-    assert_eq!(changed, Gate { when_unsure: WhenUnsure::Open, open_paths: Vec::new(), ..shop() });
+    let with = |gate: Gate, body: Value| gate.with(body.as_object().unwrap()).unwrap();
+    let open = with(shop(), json!({"when_unsure": "open", "open_paths": null}));
+    assert_eq!(open, Gate { when_unsure: WhenUnsure::Open, open_paths: Vec::new(), ..shop() });
+    for closed in [json!("closed"), json!(null)] {
+        assert_eq!(with(open.clone(), json!({"when_unsure": closed})).when_unsure, WhenUnsure::Closed);
+    }
+}
+
+#[test]
+fn an_open_path_may_be_written_with_a_slash_at_its_end_and_be_the_root() {
+    let shop = gate(&json!({"hosts": ["my-shop2.example"], "open_paths": ["/healthz/", "/"]}));
+    assert!(["/healthz", "/healthz/", "/"].iter().all(|path| gets_through(&shop, path)));
+    assert!(["/healthz/x", "/x", "/health"].iter().all(|path| !gets_through(&shop, path)));
 }
 
 #[test]

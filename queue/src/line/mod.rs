@@ -251,9 +251,7 @@ impl Line {
         if to == from {
             return;
         }
-        if called > 0 {
-            self.controller.called(self.head.clk, from, to, called);
-        }
+        self.controller.called(self.head.clk, from, to, called);
         self.called.add(called);
         self.pace.called(called);
         self.head.passed += to.since(from) - called;

@@ -71,4 +71,14 @@ mod tests {
         sessions.advance(UnixMillis(20));
         assert_eq!(sessions.used(), 0);
     }
+
+    #[test]
+    fn what_will_be_freed_is_known_in_order() {
+        let mut sessions = Sessions::default();
+        for at in [20, 10, 30, 10] {
+            sessions.take(UnixMillis(at));
+        }
+        sessions.free(UnixMillis(30));
+        assert_eq!(sessions.releases().collect::<Vec<_>>(), [(UnixMillis(10), 2), (UnixMillis(20), 1)]);
+    }
 }

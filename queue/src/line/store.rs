@@ -368,3 +368,33 @@ impl Progress {
         [600, 300, 120, 60, 0].into_iter().map(move |seconds| UnixMillis(clk.get().saturating_sub(seconds * 1_000)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn a_seed_is_not_shown() {
+        assert_eq!(format!("{:?}", Seed([7; 32])), "Seed(secret)");
+    }
+
+    #[test]
+    fn words_in_storage_are_those_of_the_answers() {
+        for by in [OverBy::Left, OverBy::Completed, OverBy::Operator] {
+            assert_eq!(json::write(&by), format!("\"{}\"", by.as_str()));
+            assert_eq!(OverBy::parse(by.as_str()), Some(by));
+        }
+        assert_eq!(OverBy::parse("else"), None);
+        for why in [Why::Void, Why::Left] {
+            assert_eq!(json::write(&why), format!("\"{}\"", why.as_str()));
+        }
+    }
+
+    #[test]
+    fn a_starting_line_looks_ten_minutes_back() {
+        let times = |clk| Progress::times(UnixMillis(clk)).map(UnixMillis::get).collect::<Vec<_>>();
+        assert_eq!(times(1_000_000), [400_000, 700_000, 880_000, 940_000, 1_000_000]);
+        assert_eq!(times(90_000), [0, 0, 0, 30_000, 90_000]);
+    }
+}
