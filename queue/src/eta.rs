@@ -137,6 +137,18 @@ mod tests {
     }
 
     #[test]
+    fn a_range_allows_for_the_age_of_boards_and_polls() {
+        assert_eq!(steady(10.0).eta(600), Some(Eta { low: 59, likely: 60, high: 62 }));
+    }
+
+    #[test]
+    fn beyond_the_last_horizon_it_goes_on_as_over_the_second_half() {
+        let reach = HORIZONS.iter().map(|at| 100.0 + f64::from(at.saturating_sub(1_600))).collect();
+        let forecast = Forecast { reach, ..Forecast::default() };
+        assert_eq!(forecast.eta(2_600).map(|eta| eta.likely), Some(4_100));
+    }
+
+    #[test]
     fn a_line_that_does_not_move_says_nothing() {
         assert_eq!(steady(0.0).eta(1), None);
         assert_eq!(Forecast::default().eta(1), None);

@@ -23,7 +23,7 @@ pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     }
     let mut bytes = [0; N];
     for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
+        *byte = nibble(*high)? * 16 + nibble(*low)?;
     }
     Some(bytes)
 }

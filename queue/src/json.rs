@@ -397,6 +397,21 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_read_as_rfc_3339_and_may_be_missing() {
+        #[derive(Debug, PartialEq)]
+        struct Timed {
+            at: Option<UnixMillis>,
+        }
+        from_json! { struct Timed { at = time } }
+        let timed = |text: &str| read::<Timed>(text).map(|timed| timed.at);
+        assert_eq!(timed(r#"{"at": "1970-01-01T00:00:01.500Z"}"#), Ok(Some(UnixMillis(1_500))));
+        assert_eq!([timed(r#"{"at": null}"#), timed("{}")], [Ok(None), Ok(None)]);
+        for bad in [r#"{"at": 1500}"#, r#"{"at": "soon"}"#] {
+            assert_eq!(timed(bad).unwrap_err().member, "at", "{bad}");
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused_by_name() {
         let fits = json!({ "small": 1, "signed": 2, "share": 0.5, "flag": false, "list": [] });
         assert!(row(fits.clone()).is_ok());
