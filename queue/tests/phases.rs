@@ -170,6 +170,8 @@ fn before_the_cut_a_draw_shows_its_commitment_only_and_after_it_everything() {
     assert_eq!(after.commitment, before.commitment);
     assert_eq!(after.seed, Some(hex::encode(&SEED.0)));
     assert_eq!((after.count, after.cut_at), (Some(10), Some(UnixMillis(OPENING))));
+    let draw = Draw::new(&demo(), &SEED.0, 10).unwrap();
+    assert_eq!(event.line.position(Number(3)), Some(draw.position(Number(3))));
     let unshuffled = Event::new(timed()).line.board(UnixMillis(OPENING)).answer;
     assert_eq!(unshuffled.shuffle, None);
 }

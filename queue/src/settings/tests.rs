@@ -78,7 +78,10 @@ fn every_value_out_of_bounds_is_refused_by_name() {
         ("prequeue_start_time", json!("2026-11-22T20:00:00")),
         ("event_end_time", json!("20260-11-22T20:00:00Z")),
         ("event_end_time", json!("2100-01-01T00:00:00Z")),
+        ("topic", json!("")),
+        ("topic", json!(".")),
         ("topic", json!("..")),
+        ("topic", json!("x".repeat(250))),
         ("topic", json!("a b")),
     ] {
         let error = with(json!({ field: bad })).unwrap_err();
@@ -154,4 +157,64 @@ fn settings_stored_by_an_earlier_version_are_read_with_the_defaults_of_what_is_n
         assert!(stored.as_object_mut().unwrap().remove(new).is_some(), "{new}");
     }
     assert_eq!(json::read::<Settings>(&stored.to_string()), Ok(Settings::defaults(&demo())));
+}
+
+#[test]
+fn every_queueing_method_can_be_set_and_taken_back() {
+    for (text, method) in [
+        ("fifo", QueueingMethod::Fifo),
+        ("passthrough", QueueingMethod::Passthrough),
+        ("reject", QueueingMethod::Reject),
+    ] {
+        let set = with(json!({ "queueing_method": text })).unwrap();
+        assert_eq!(set.queueing_method, method);
+        let back = set.with(&demo(), json!({ "queueing_method": null }).as_object().unwrap()).unwrap();
+        assert_eq!(back.queueing_method, QueueingMethod::Fifo);
+    }
+}
+
+#[test]
+fn each_of_the_switches_that_contradict_each_other_can_be_set_alone() {
+    for switch in ["suspended", "sold_out", "queue_all"] {
+        with(json!({ switch: true })).unwrap();
+    }
+    with(json!({"sold_out": true, "queue_all": true})).unwrap();
+}
+
+#[test]
+fn a_gate_is_merged_taken_away_and_refused_by_its_part() {
+    let set = with(json!({"gate": {"hosts": ["shop.example"], "protect": ["/checkout"]}})).unwrap();
+    let change = |gate: Value| set.clone().with(&demo(), json!({ "gate": gate }).as_object().unwrap());
+    let merged = change(json!({"open_paths": ["/healthz"]})).unwrap().gate.unwrap();
+    assert_eq!((merged.hosts.len(), merged.protect.len(), merged.open_paths.len()), (1, 1, 1));
+    assert_eq!(change(json!(null)).unwrap().gate, None);
+    assert_eq!(change(json!({"hosts": ["*"]})).unwrap_err().field(), "gate.hosts");
+    assert_eq!(change(json!("shop.example")).unwrap_err().field(), "gate");
+}
+
+#[test]
+fn an_origin_is_a_host_and_perhaps_a_port() {
+    for good in [
+        "https://shop.example",
+        "http://shop-2.example:8080",
+        "http://[::1]",
+        "http://[::ffff:127.0.0.1]",
+        "http://[2001:db8::1]:65535",
+    ] {
+        assert_eq!(with(json!({ "allowed_origins": [good] })).unwrap().allowed_origins, [good]);
+    }
+    for bad in [
+        "https://",
+        "https://:443",
+        "https://shop.example:0",
+        "https://shop.example:65536",
+        "https://shop.example:",
+        "https://Shop.example",
+        "http://[]",
+        "http://[zz]",
+        "http://[::1",
+        "ftp://shop.example",
+    ] {
+        assert_eq!(with(json!({ "allowed_origins": [bad] })).unwrap_err().field(), "allowed_origins", "{bad}");
+    }
 }
