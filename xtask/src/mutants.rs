@@ -49,7 +49,15 @@ struct Part {
 const QUEUE: Part = Part {
     name: "queue",
     package: "ropeline-queue",
-    quick: &["--lib", "--test=phases", "--test=visits", "--test=operator", "--test=lane", "--test=log"],
+    quick: &[
+        "--lib",
+        "--test=phases",
+        "--test=visits",
+        "--test=numbering",
+        "--test=operator",
+        "--test=lane",
+        "--test=log",
+    ],
     thorough: &["--test=admission", "--test=liveness", "--test=numbering_model", "--test=shuffle", "--test=turns"],
 };
 const TICKET: Part = Part {

@@ -3,6 +3,8 @@
 //! Only the last batch of each lane is kept. The incarnation `inc` makes late messages of a dead lane instance harmless: without
 //! it a delayed batch would be numbered out of order, or a delayed recovery would void a range whose holders were answered.
 
+use core::cmp::Ordering;
+
 use super::order::Order;
 use super::store::{Change, LaneRow, Outcome, Why};
 use super::{Changes, Line};
@@ -23,19 +25,20 @@ impl Line {
         if m.count == 0 {
             return Numbering::None;
         }
-        if m.k == row.k {
-            return match row.outcome {
-                Some(Outcome::Range { first, count, at }) if count == m.count => Numbering::Range { first, count, at },
-                Some(Outcome::Refused { count, reason }) if count == m.count => Numbering::Refused { reason },
-                _ => Numbering::Conflict,
-            };
-        }
-        if m.k < row.k {
+        match m.k.cmp(&row.k) {
             // A copy that was long under way: its lane has the outcome and has moved on, so nobody listens to this answer.
-            return Numbering::Stale;
-        }
-        if m.k != row.k + 1 {
-            return Numbering::Conflict;
+            Ordering::Less => return Numbering::Stale,
+            Ordering::Equal => {
+                return match row.outcome {
+                    Some(Outcome::Range { first, count, at }) if count == m.count => {
+                        Numbering::Range { first, count, at }
+                    }
+                    Some(Outcome::Refused { count, reason }) if count == m.count => Numbering::Refused { reason },
+                    _ => Numbering::Conflict,
+                };
+            }
+            Ordering::Greater if m.k == row.k + 1 => {}
+            Ordering::Greater => return Numbering::Conflict,
         }
         let (outcome, answer) = match self.refuses(m) {
             Some(reason) => (Outcome::Refused { count: m.count, reason }, Numbering::Refused { reason }),
