@@ -54,6 +54,7 @@ const QUEUE: Part = Part {
         "--test=phases",
         "--test=visits",
         "--test=numbering",
+        "--test=forecast",
         "--test=operator",
         "--test=lane",
         "--test=log",

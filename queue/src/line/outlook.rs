@@ -157,6 +157,30 @@ mod tests {
     }
 
     #[test]
+    fn a_small_line_is_played_as_by_hand() {
+        let small = Situation {
+            slots: 8.0,
+            used: 6.0,
+            rates: vec![
+                Rate { seconds: 1, most: 2.0, leaving: vec![(1, 1)] },
+                Rate { seconds: 4, most: 5.0, leaving: vec![(1, 1), (3, 1), (4, 1)] },
+            ],
+            room: 1.0,
+            releases: vec![(2, 2), (3, 1), (5, 3)],
+            holds: 4,
+            completes: 0.25,
+            back: 0.125,
+            buffer: 0.5,
+        };
+        let reach = play(&small, 0.0);
+        // A program of its own, written from the words above, says the same.
+        let expected =
+            [3.75, 5.625, 17.0 / 3.0, 155.0 / 24.0, 8.25, 10.125, 61.0 / 6.0, 263.0 / 24.0, 12.75, 14.625, 44.0 / 3.0];
+        assert_eq!(reach.len(), expected.len());
+        assert!(reach.iter().zip(expected).all(|(is, expected)| (is - expected).abs() < 1e-9), "{reach:?}");
+    }
+
+    #[test]
     fn a_minute_never_takes_more_than_its_limit() {
         let reach = play(&open(1e9, 600.0), f64::INFINITY);
         let ahead = ahead_of_room(600.0) + 15.0;

@@ -241,6 +241,57 @@ mod tests {
     }
 
     #[test]
+    fn what_is_measured_follows_from_what_was_seen() {
+        let mut pace = Pace::default();
+        for second in 100..=400_u64 {
+            pace.called(6 + second % 3);
+            if second % 10 == 0 {
+                pace.completed();
+            }
+            let called = pace.sums.called;
+            pace.observe(second, Position(called), called.saturating_sub(40) / 3, 20 + second % 7, second % 50 < 4);
+        }
+        for position in [50, 51, 1_900, 2_050] {
+            pace.came(Position(position), false);
+        }
+        for second in 401..=410 {
+            pace.called(5);
+            let called = pace.sums.called;
+            pace.observe(second, Position(called), called.saturating_sub(40) / 3 + 4, 25, false);
+        }
+        // Since the mark of second 100: 24 of 310 s lost in 6 stops; 30 completed in 7,151 s of sessions.
+        let (by_stops, held) = (2.5 * 24.0 * 24.0 / (6.0 * 430.0), 430.0);
+        let expected = [
+            3.002_469_625_807_59,
+            0.012_522_300_603_713,
+            2.002_469_625_807_59,
+            0.032_160_135_726_945,
+            2.002_469_625_807_59,
+            0.008_592_634_884_385,
+            30.0 / 7_151.0,
+            1.0 - 24.0 / held,
+            0.004 + by_stops / held,
+            by_stops,
+        ];
+        let Measured { positions_per_show, sooner, later, back, completes, moving, seconds } = pace.measured();
+        let measured = [
+            positions_per_show,
+            sooner.always,
+            sooner.once,
+            later.always,
+            later.once,
+            back,
+            completes,
+            moving,
+            seconds.always,
+            seconds.once,
+        ];
+        for (at, (is, expected)) in measured.into_iter().zip(expected).enumerate() {
+            assert!((is - expected).abs() < 1e-12, "{at}: {is}, not {expected}");
+        }
+    }
+
+    #[test]
     fn nothing_is_known_before_anybody_could_come() {
         let mut pace = Pace::default();
         assert_eq!(pace.measured().moving, 1.0);
