@@ -217,14 +217,22 @@ pub fn size(bundle: &Path) -> Result<Size> {
     for file in ["index.js", "index_bg.wasm"] {
         let path = bundle.join(file);
         let bytes = std::fs::read(&path).with_context(|| format!("no bundle at {}", path.display()))?;
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        std::io::Write::write_all(&mut gzip, &bytes)?;
-        size.gzip += gzip.finish()?.len() as u64;
+        size.gzip += gzip(&bytes)?;
         if file.ends_with(".wasm") {
             size.wasm = bytes.len() as u64;
         }
     }
     Ok(size)
+}
+
+/// What something weighs as `gzip` makes it, bytes.
+///
+/// # Errors
+/// Not in memory.
+pub fn gzip(bytes: &[u8]) -> Result<u64> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut gzip, bytes)?;
+    Ok(gzip.finish()?.len() as u64)
 }
 
 /// The module and the tools that make a bundle of it. A tool's version is in

@@ -7,6 +7,7 @@
 //!   [`process`] starts programs that never outlive us.
 //! * [`tools`] installs what a build needs under `target/tools`; [`bundle`]
 //!   builds the Workers and the native programs.
+//! * [`scripts`] compiles what is written in TypeScript.
 //! * [`kafka`], [`workerd`] and [`services`] start a broker, a Worker, the relay
 //!   and the shop; [`keys`] makes the secrets they share; [`stack`] puts all of
 //!   them together.
@@ -27,6 +28,7 @@ pub mod keys;
 pub mod mutants;
 pub mod paths;
 pub mod process;
+pub mod scripts;
 pub mod services;
 pub mod simulate;
 pub mod soak;

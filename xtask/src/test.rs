@@ -20,6 +20,7 @@ use crate::ui::{Ui, seconds};
 use crate::{bundle, paths};
 
 mod count;
+mod scripts;
 use count::Count;
 
 /// A step that takes longer hangs.
@@ -48,6 +49,8 @@ pub enum Part {
     Fuzz,
     /// Tests in WebAssembly, under Node
     Wasm,
+    /// The client library, under Node
+    Js,
     /// The real runtime and a real broker
     E2e,
 }
@@ -60,7 +63,7 @@ struct Step {
 }
 
 /// In this order: what fails fast comes first.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step { name: "fmt", part: Part::Lint, run: fmt },
     Step { name: "clippy, native", part: Part::Lint, run: clippy_native },
     Step { name: "clippy, wasm32", part: Part::Lint, run: clippy_wasm },
@@ -70,6 +73,7 @@ const STEPS: [Step; 12] = [
     Step { name: "simulation, 10,000 seeds", part: Part::Simulate, run: simulate },
     Step { name: "fuzzing, a minute", part: Part::Fuzz, run: fuzz },
     Step { name: "wasm tests", part: Part::Wasm, run: wasm },
+    Step { name: "client library", part: Part::Js, run: scripts::js },
     Step { name: "build of the Worker", part: Part::Lint, run: build },
     Step { name: "wrangler deploy --dry-run", part: Part::Lint, run: dry_run },
     Step { name: "end-to-end tests", part: Part::E2e, run: e2e },

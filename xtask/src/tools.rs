@@ -144,6 +144,16 @@ pub fn ensure_kafka(ui: &Ui) -> Result<PathBuf> {
     Ok(lib)
 }
 
+/// The program of the TypeScript compiler, to be run with [`Tools::node`].
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn ensure_typescript(ui: &Ui) -> Result<PathBuf> {
+    let _lock = Lock::take(ui)?;
+    let modules = npm::install(ui, "client-js", &crate::scripts::client())?;
+    Ok(modules.join("typescript/bin/tsc"))
+}
+
 /// `cargo-deny`, for `cargo xtask test`.
 ///
 /// # Errors
@@ -416,7 +426,12 @@ mod tests {
 
     #[test]
     fn lockfiles_of_npm_hold_versions_and_no_addresses() {
-        for file in ["package-lock.json", "xtask/node/package-lock.json", "examples/verify/node/package-lock.json"] {
+        for file in [
+            "package-lock.json",
+            "xtask/node/package-lock.json",
+            "examples/verify/node/package-lock.json",
+            "clients/js/package-lock.json",
+        ] {
             let text = std::fs::read_to_string(paths::root().join(file)).unwrap();
             assert!(text.contains("\"integrity\": \"sha512-"), "{file}");
             assert!(!text.contains("\"resolved\""), "{file}");

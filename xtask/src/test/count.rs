@@ -19,8 +19,15 @@ impl Add for Count {
 
 impl Count {
     /// `test result: ok. 12 passed; 0 failed; …`, as libtest and the runner of
-    /// wasm tests print it; other lines count nothing.
+    /// wasm tests print it, and `# pass 12` and `# fail 0` of Node's; other lines count nothing.
     pub(super) fn of_line(line: &str) -> Self {
+        let of_node = |head: &str| line.strip_prefix(head).and_then(|count| count.trim().parse().ok());
+        if let Some(passed) = of_node("# pass ") {
+            return Self { passed, failed: 0 };
+        }
+        if let Some(failed) = of_node("# fail ") {
+            return Self { passed: 0, failed };
+        }
         let Some((_, rest)) = line.split_once("test result: ") else {
             return Self::default();
         };
@@ -53,6 +60,13 @@ mod tests {
         assert_eq!(Count::of_line(line), count(12, 3));
         assert_eq!(Count::of_line("test result: ok. 1 passed; 0 failed; 0 ignored"), count(1, 0));
         assert_eq!(Count::of_line("test the_test_result ... ok"), count(0, 0));
+    }
+
+    #[test]
+    fn the_summary_of_node_is_counted() {
+        let lines = ["# tests 34", "# pass 32", "# fail 2", "# cancelled 0", "ok 3 - # pass 7", "# passing 9"];
+        let all = lines.into_iter().map(Count::of_line).fold(count(0, 0), |a, b| a + b);
+        assert_eq!(all, count(32, 2));
     }
 
     #[test]
