@@ -13,6 +13,8 @@ pub enum Purpose {
     Visitor,
     /// The highest frontier the client was told; the page reads and writes it.
     Seen,
+    /// The language that was chosen on the page; it reads and writes it, too.
+    Language,
 }
 
 impl Purpose {
@@ -22,6 +24,7 @@ impl Purpose {
             Self::Pass => "pass",
             Self::Visitor => "visitor",
             Self::Seen => "seen",
+            Self::Language => "language",
         }
     }
 }
@@ -36,6 +39,6 @@ pub fn name(deployment: &Deployment, purpose: Purpose, event: &str) -> String {
 pub fn set(deployment: &Deployment, purpose: Purpose, event: &str, value: &str, max_age_seconds: u64) -> String {
     let name = name(deployment, purpose, event);
     let secure = if deployment.insecure_cookies { "" } else { "; Secure" };
-    let http_only = if purpose == Purpose::Seen { "" } else { "; HttpOnly" };
+    let http_only = if matches!(purpose, Purpose::Seen | Purpose::Language) { "" } else { "; HttpOnly" };
     format!("{name}={value}; Path=/; Max-Age={max_age_seconds}; SameSite=Lax{secure}{http_only}")
 }

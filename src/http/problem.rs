@@ -111,6 +111,11 @@ impl Slug {
         }
     }
 
+    /// The last part of `type`.
+    pub const fn text(self) -> &'static str {
+        self.row().0
+    }
+
     /// The HTTP status.
     pub const fn status(self) -> u16 {
         self.row().1

@@ -1,4 +1,4 @@
-//! A request, read once: path, query, headers that matter, cookies, and a bounded JSON body.
+//! A request, read once: path, query, headers that matter, cookies, and a bounded body: JSON, or the waiting page's form.
 
 use std::cell::OnceCell;
 
@@ -121,18 +121,11 @@ impl Call {
 
     /// The body as a JSON object. Empty counts as `{}` where `or_empty`.
     pub async fn object(&self, or_empty: bool) -> Result<Map<String, Value>, Problem> {
-        let length = self.header("content-length").and_then(|value| value.parse::<usize>().ok());
-        let text = match length {
-            Some(length) if length > MAX_BODY => return Err(too_large()),
-            // The runtime keeps to the length that was told.
-            Some(_) => self.text().await?,
-            None => self.text_in_chunks().await?,
-        };
+        let text = self.body().await?;
         if text.trim().is_empty() && or_empty {
             return Ok(Map::new());
         }
-        let media = self.header("content-type").unwrap_or_default();
-        let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let media = self.media();
         let patch = self.method == "PATCH" && media == "application/merge-patch+json";
         if media != "application/json" && !patch {
             return Err(Problem::new(
@@ -154,6 +147,38 @@ impl Call {
                     error.column()
                 ),
             )),
+        }
+    }
+
+    /// The body as a form's fields, undecoded: the values we know need no encoding.
+    pub async fn form(&self) -> Result<Map<String, Value>, Problem> {
+        let text = self.body().await?;
+        if self.media() != "application/x-www-form-urlencoded" {
+            return Err(Problem::new(
+                Slug::UnsupportedMediaType,
+                "send the form with 'Content-Type: application/x-www-form-urlencoded'",
+            ));
+        }
+        let pairs = text.split('&').filter(|pair| !pair.is_empty());
+        Ok(pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(k, v)| (k.to_owned(), v.into()))
+            .collect())
+    }
+
+    /// The media type of the body, without parameters.
+    fn media(&self) -> String {
+        let media = self.header("content-type").unwrap_or_default();
+        media.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+    }
+
+    async fn body(&self) -> Result<String, Problem> {
+        let length = self.header("content-length").and_then(|value| value.parse::<usize>().ok());
+        match length {
+            Some(length) if length > MAX_BODY => Err(too_large()),
+            // The runtime keeps to the length that was told.
+            Some(_) => self.text().await,
+            None => self.text_in_chunks().await,
         }
     }
 

@@ -5,20 +5,32 @@
 //! only through escaped `data-*` attributes: there is no inline code and no inline style, so the
 //! policy needs no exception. The operator's words are text, never HTML.
 //!
+//! The same document is two pages: one whose script does everything, and a [`Plain`] one without a script, of which the Worker fills
+//! in where the visitor is. `made/wait.js` is made of `script/` and `clients/js` by `cargo xtask page`; a test holds it to them.
+//!
 //! Invariant: whatever strings an event carries, the document has the elements of `wait.html` and no
 //! others, and its policy has the directives of [`csp`] and no others.
 
+use std::cell::OnceCell;
+
+mod template;
+mod words;
+
+use template::{Filling, fill};
+pub use words::Language;
+use words::{Words, grouped};
+
 const WAIT_HTML: &str = include_str!("wait.html");
 /// The script, served at `{prefix}/assets/wait.js`.
-pub const WAIT_JS: &str = include_str!("wait.js");
+pub const WAIT_JS: &str = include_str!("made/wait.js");
 /// The style sheet, served at `{prefix}/assets/wait.css`.
 pub const WAIT_CSS: &str = include_str!("wait.css");
 
 /// Changes whenever an asset does: the document asks for `wait.js?v={version}`.
 const VERSION: u64 = fnv1a(fnv1a(0xcbf2_9ce4_8422_2325, WAIT_JS), WAIT_CSS);
 
-/// What the document shows before its script has asked anything.
-#[derive(Debug, Clone, Copy)]
+/// What the document shows.
+#[derive(Debug, Clone)]
 pub struct PageContext<'a> {
     /// The event's id.
     pub event: &'a str,
@@ -34,6 +46,37 @@ pub struct PageContext<'a> {
     pub prefix: &'a str,
     /// The name of the readable cookie that keeps the highest `frontier` seen.
     pub seen_cookie: &'a str,
+    /// What the visitor reads.
+    pub language: Language,
+    /// The Worker's time, milliseconds since 1970.
+    pub now_ms: u64,
+    /// When the sale opens, milliseconds since 1970.
+    pub opens_at_ms: Option<u64>,
+    /// How long a visit in the shop lasts.
+    pub stay_seconds: u64,
+    /// What a draw was committed to; empty where none is to come.
+    pub commitment: &'a str,
+    /// Where the visitor is, for the page without a script.
+    pub plain: Option<Plain>,
+}
+
+/// Where a visitor is, as far as the Worker knows.
+#[derive(Debug, Clone, Default)]
+pub struct Plain {
+    /// One of the views in the texts.
+    pub view: &'static str,
+    /// One of the troubles in the texts, or empty.
+    pub trouble: &'static str,
+    /// The number given at enter.
+    pub number: Option<u64>,
+    /// The position, where a draw gave another one.
+    pub position: Option<u64>,
+    /// How many are before it.
+    pub ahead: Option<u64>,
+    /// The wait, seconds from … to.
+    pub eta: Option<(u64, u64)>,
+    /// The way into the shop.
+    pub pass: Option<String>,
 }
 
 /// One static file of the page.
@@ -59,36 +102,113 @@ pub fn asset(name: &str) -> Option<Asset> {
     Some(Asset { body, content_type, etag })
 }
 
+/// One language's texts, and the template with them in it: what does not differ from visitor to visitor.
+struct Prepared {
+    words: Words,
+    template: String,
+}
+
+thread_local! {
+    static PREPARED: [OnceCell<Prepared>; Language::ALL.len()] = const { [const { OnceCell::new() }; Language::ALL.len()] };
+}
+
+fn prepare(language: Language) -> Prepared {
+    let words = Words::of(language);
+    let (version, script) = (format!("{VERSION:016x}"), words.script());
+    let template = fill(WAIT_HTML, 8_192, |name| match name {
+        "lang" => Filling::Text(language.code()),
+        "version" => Filling::Text(&version),
+        "words" => Filling::Text(&script),
+        _ => name.strip_prefix("t.").map_or(Filling::Keep, |key| Filling::Text(words.page(key))),
+    });
+    Prepared { words, template }
+}
+
 /// The document for one event, complete and escaped.
 #[must_use]
 pub fn render(context: &PageContext) -> String {
-    let version = format!("{VERSION:016x}");
+    PREPARED.with(|all| {
+        let cell = all.get(context.language as usize);
+        cell.map_or_else(String::new, |cell| filled(context, cell.get_or_init(|| prepare(context.language))))
+    })
+}
+
+fn filled(context: &PageContext, Prepared { words, template }: &Prepared) -> String {
+    const YES: &str = "yes";
+    let when = |yes: bool| if yes { YES } else { "" };
+    let fallback = Plain { view: "joining", ..Plain::default() };
+    let is_plain = context.plain.is_some();
+    let plain = context.plain.as_ref().unwrap_or(&fallback);
+    let view = plain.view;
+    let in_line = matches!(view, "prequeue" | "waiting" | "paused" | "called" | "sold_out_place");
+    let is_before = is_plain && matches!(view, "prequeue" | "scheduled") && context.opens_at_ms.is_some();
     let return_url = context.return_url.filter(|url| origin_of(url).is_some());
-    let value = |name: &str| match name {
-        "event" => context.event,
-        "name" => context.name,
-        "message" => context.message,
-        "return_url" => return_url.unwrap_or_default(),
-        "gate" if context.at_gate => "true",
-        "prefix" => context.prefix,
-        "seen_cookie" => context.seen_cookie,
-        "version" => version.as_str(),
-        _ => "",
+
+    let headline = words.word(view);
+    let title = words.word(if is_plain { "title.view" } else { "title" });
+    let title = title.replace("{view}", headline).replace("{name}", context.name);
+    let lead = words.word(&format!("{view}.lead"));
+    let trouble = words.word(&format!("trouble.{}", plain.trouble));
+    let next_turn = words.page("next_turn").replace("{stay}", &words.stay(context.stay_seconds));
+    let self_path = format!("{}/events/{}/wait", context.prefix, context.event);
+    let opens = context.opens_at_ms.map(|at| at.to_string()).unwrap_or_default();
+    let to_go = context.opens_at_ms.map_or(0, |at| at.saturating_sub(context.now_ms).div_ceil(1_000));
+    let count = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), grouped);
+    let ahead =
+        if plain.ahead.is_none() && view == "prequeue" { words.word("drawn").to_owned() } else { count(plain.ahead) };
+    let eta = match plain.eta {
+        _ if view == "called" => words.word("eta.now").to_owned(),
+        Some((low, high)) => words.range(low, high),
+        None => words.word("eta.unknown").to_owned(),
     };
-    // One pass over the template: what is filled in is never looked at again, so a name that
-    // contains `{{message}}` stays a name.
-    let mut page = String::with_capacity(WAIT_HTML.len() + 1_024);
-    let mut rest = WAIT_HTML;
-    while let Some((before, after)) = rest.split_once("{{") {
-        page.push_str(before);
-        let Some((name, following)) = after.split_once("}}") else {
-            break;
-        };
-        escape_into(&mut page, value(name));
-        rest = following;
-    }
-    page.push_str(rest);
-    page
+    let slots: [(&str, &str); _] = [
+        ("event", context.event),
+        ("name", context.name),
+        ("message", context.message),
+        ("return_url", return_url.unwrap_or_default()),
+        ("gate", if context.at_gate { "true" } else { "" }),
+        ("prefix", context.prefix),
+        ("seen_cookie", context.seen_cookie),
+        ("now", &context.now_ms.to_string()),
+        ("opens", &opens),
+        ("commitment", context.commitment),
+        ("self", &self_path),
+        ("shop", return_url.unwrap_or(&self_path)),
+        ("title", &title),
+        ("view", view),
+        ("headline", headline),
+        ("lead", lead),
+        ("trouble", trouble),
+        ("next_turn", &next_turn),
+        ("count", &if is_before { words.range(to_go, to_go) } else { String::new() }),
+        ("number", &count(plain.number)),
+        ("position", &count(plain.position)),
+        ("ahead", &ahead),
+        ("eta", &eta),
+        ("pass", plain.pass.as_deref().unwrap_or_default()),
+        ("mode", if is_plain { "&mode=plain" } else { "" }),
+        ("lang_en", when(context.language == Language::En)),
+        ("lang_ko", when(context.language == Language::Ko)),
+        ("lang_ja", when(context.language == Language::Ja)),
+        ("script", when(!is_plain)),
+        ("plain", when(is_plain)),
+        ("no_count", when(!is_before)),
+        ("no_facts", when(!(is_plain && in_line))),
+        ("no_eta", when(!matches!(view, "waiting" | "called"))),
+        ("no_position", when(plain.position.is_none())),
+        ("no_pass", when(plain.pass.is_none() || return_url.is_none())),
+        ("no_next", when(!(in_line || matches!(view, "joining" | "scheduled")))),
+        ("do_enter", when(view == "outside")),
+        ("do_again", when(matches!(view, "left" | "session_ended"))),
+        ("do_claim", when(view == "called")),
+        ("do_leave", when(in_line)),
+    ];
+    let value = |name: &str| slots.iter().find(|(slot, _)| *slot == name).map_or("", |(_, value)| *value);
+    fill(template, 1_024, |name| match name.strip_prefix('?') {
+        _ if name == "/" => Filling::Block(true),
+        Some(name) => Filling::Block(!value(name).is_empty()),
+        None => Filling::Text(value(name)),
+    })
 }
 
 /// The document's `Content-Security-Policy`.
@@ -123,22 +243,6 @@ fn origin_of(url: &str) -> Option<&str> {
         return None;
     }
     url.get(..scheme.len() + "://".len() + authority.len())
-}
-
-/// Escapes for text and for quoted attributes alike.
-fn escape_into(page: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => page.push_str("&amp;"),
-            '<' => page.push_str("&lt;"),
-            '>' => page.push_str("&gt;"),
-            '"' => page.push_str("&quot;"),
-            '\'' => page.push_str("&#39;"),
-            // NUL is no character of HTML; parsers disagree about it.
-            '\0' => page.push('\u{fffd}'),
-            _ => page.push(c),
-        }
-    }
 }
 
 /// FNV-1a, for cache keys only: it notices an edit, not an attacker.

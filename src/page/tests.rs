@@ -1,6 +1,7 @@
 //! The page's promises: nothing an event carries becomes markup, code or a header.
 
-use super::{PageContext, WAIT_CSS, WAIT_HTML, WAIT_JS, asset, csp, origin_of, render};
+use super::words::{Words, grouped};
+use super::{Language, PageContext, Plain, WAIT_CSS, WAIT_HTML, WAIT_JS, asset, csp, origin_of, render};
 
 const PLAIN: PageContext<'static> = PageContext {
     event: "demo",
@@ -10,6 +11,12 @@ const PLAIN: PageContext<'static> = PageContext {
     at_gate: false,
     prefix: "/queue",
     seen_cookie: "__Host-ropeline-seen-demo",
+    language: Language::En,
+    now_ms: 1_000,
+    opens_at_ms: Some(3_601_000),
+    stay_seconds: 300,
+    commitment: "c0ffee",
+    plain: None,
 };
 
 const HOSTILE: [&str; 6] = [
@@ -21,10 +28,20 @@ const HOSTILE: [&str; 6] = [
     "<!-- </main> -->\0",
 ];
 
+/// The page without a script, in this view.
+fn plain(view: &'static str) -> PageContext<'static> {
+    let place = Plain { view, number: Some(5_001), ahead: Some(4_321), eta: Some((120, 300)), ..Plain::default() };
+    PageContext { plain: Some(place), ..PLAIN }
+}
+
 #[test]
 fn a_hostile_text_adds_no_markup() {
-    let tags = render(&PLAIN).matches('<').count();
-    for text in HOSTILE {
+    for (plain, text) in [None, plain("admitted").plain].iter().flat_map(|plain| HOSTILE.map(|text| (plain, text))) {
+        let with = |text: &str| {
+            let pass = plain.as_ref().map(|plain| Plain { pass: Some(text.to_string()), ..plain.clone() });
+            PageContext { plain: pass, ..PLAIN }
+        };
+        let usual = render(&with("abc"));
         let page = render(&PageContext {
             event: text,
             name: text,
@@ -33,13 +50,16 @@ fn a_hostile_text_adds_no_markup() {
             at_gate: true,
             prefix: text,
             seen_cookie: text,
+            commitment: text,
+            ..with(text)
         });
-        assert_eq!(page.matches('<').count(), tags, "{text}");
+        // The pass's form is there only for a shop's address.
+        assert_eq!(page.matches('<').count(), usual.matches('<').count(), "{text}");
         assert!(!page.contains("<script>"), "{text}");
         assert!(!page.contains("onmouseover='"), "{text}");
         assert!(!page.contains('\0'), "{text}");
-        // Attributes stay closed: as many quotes as the template has.
-        assert_eq!(page.matches('"').count(), WAIT_HTML.matches('"').count(), "{text}");
+        // Attributes stay closed.
+        assert_eq!(page.matches('"').count(), usual.matches('"').count(), "{text}");
     }
 }
 
@@ -66,6 +86,8 @@ fn the_page_carries_its_data_in_attributes() {
         "data-prefix=\"/queue\"",
         "data-name=\"The Demo Tour\"",
         "data-seen-cookie=\"__Host-ropeline-seen-demo\"",
+        "data-now=\"1000\"",
+        "data-opens=\"3601000\"",
         "data-return-url=\"https://shop.example/enter-shop?from=line&amp;lang=en\"",
         "src=\"/queue/assets/wait.js?v=",
         "href=\"/queue/assets/wait.css?v=",
@@ -147,8 +169,119 @@ fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
 
 #[test]
 fn the_whole_page_is_small() {
-    let total = render(&PLAIN).len() + WAIT_JS.len() + WAIT_CSS.len();
-    assert!(total < 30_000, "{total} bytes");
+    for language in Language::ALL {
+        let page = render(&PageContext { language, ..PLAIN });
+        let gzip = |text: &str| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            std::io::Write::write_all(&mut gzip, text.as_bytes()).expect("memory");
+            gzip.finish().expect("memory").len()
+        };
+        let total = gzip(&page) + gzip(WAIT_JS) + gzip(WAIT_CSS);
+        assert!(total < 30 * 1_024, "{total} bytes gzip in {language:?}");
+    }
+}
+
+#[test]
+fn every_language_says_everything() {
+    let keys = |language: Language, part: &str| -> Vec<String> {
+        let texts: serde_json::Value = serde_json::from_str(language.texts()).expect("texts are JSON");
+        let part = texts[part].as_object().expect("texts").clone();
+        for (key, text) in &part {
+            assert!(text.as_str().is_some_and(|text| !text.trim().is_empty()), "{language:?}: {key}");
+        }
+        part.keys().cloned().collect()
+    };
+    for language in Language::ALL {
+        for part in ["page", "words"] {
+            assert_eq!(keys(language, part), keys(Language::En, part), "{language:?}");
+        }
+        // The template asks for no text that is not there.
+        let words = Words::of(language);
+        for (_, after) in WAIT_HTML.match_indices("{{t.").map(|(at, _)| WAIT_HTML.split_at(at + 4)) {
+            let key = after.split("}}").next().unwrap_or_default();
+            assert!(!words.page(key).is_empty(), "{language:?}: {key}");
+        }
+        assert!(render(&PageContext { language, ..PLAIN }).contains(&format!("<html lang=\"{}\">", language.code())));
+    }
+}
+
+#[test]
+fn the_language_is_the_one_that_the_browser_likes_best() {
+    for (header, language) in [
+        ("", Language::En),
+        ("ko", Language::Ko),
+        ("ko-KR,ko;q=0.9,en-US;q=0.8,en;q=0.7", Language::Ko),
+        ("ja-JP", Language::Ja),
+        ("fr-FR,fr;q=0.9,ja;q=0.5,en;q=0.3", Language::Ja),
+        ("en;q=0.5, KO ; q=0.75", Language::Ko),
+        ("ko;q=0.8,ja;q=0.85", Language::Ja),
+        ("ko;q=0,en;q=0.1", Language::En),
+        ("ja;q=1.0,ko", Language::Ja),
+        ("de, *;q=0.5", Language::En),
+        (";;q=,,=;ko;q=banana", Language::En),
+    ] {
+        assert_eq!(Language::accepted(header), language, "{header}");
+    }
+}
+
+#[test]
+fn a_wait_is_a_range_that_gets_coarser_with_its_length() {
+    let words = Words::of(Language::En);
+    for (low, high, said) in [
+        (0, 0, "less than a minute"),
+        (20, 60, "less than a minute"),
+        (20, 61, "up to 2 minutes"),
+        (60, 180, "1 to 3 minutes"),
+        (300, 300, "about 5 minutes"),
+        (3_000, 5_399, "50 to 90 minutes"),
+        (3_000, 5_400, "0.5 to 1.5 hours"),
+        (1_000, 7_200, "up to 2 hours"),
+        (7_200, 7_200, "about 2 hours"),
+    ] {
+        assert_eq!(words.range(low, high), said, "{low} to {high}");
+    }
+    assert_eq!(Words::of(Language::Ko).range(60, 180), "1~3분");
+    assert_eq!((words.stay(300), words.stay(90)), ("5 min".to_owned(), "90 seconds".to_owned()));
+    assert_eq!([1, 999, 1_000, 1_234_567].map(grouped), ["1", "999", "1,000", "1,234,567"]);
+}
+
+#[test]
+fn without_a_script_the_page_says_where_the_visitor_is_and_offers_what_can_be_done() {
+    for (view, buttons) in [
+        ("outside", &["enter"][..]),
+        ("scheduled", &[]),
+        ("prequeue", &["leave"]),
+        ("waiting", &["leave"]),
+        ("paused", &["leave"]),
+        ("called", &["claim", "leave"]),
+        ("sold_out_place", &["leave"]),
+        ("admitted", &[]),
+        ("left", &["enter"]),
+        ("session_ended", &["enter"]),
+        ("event_ended", &[]),
+        ("sold_out", &[]),
+    ] {
+        let page = render(&plain(view));
+        let offered: Vec<&str> = ["enter", "claim", "leave"]
+            .into_iter()
+            .filter(|action| page.contains(&format!("name=\"action\" value=\"{action}\"")))
+            .collect();
+        assert_eq!(offered, buttons, "{view}");
+        assert!(!page.contains("<script"), "{view}");
+        assert!(!Words::of(Language::En).word(view).is_empty(), "{view}");
+        let again = page.contains("name=\"again\" value=\"true\"");
+        assert_eq!(again, matches!(view, "left" | "session_ended"), "{view}");
+    }
+    let waiting = render(&plain("waiting"));
+    for part in [">4,321<", ">5,001<", ">2 to 5 minutes<", "data-view=\"waiting\"", "?lang=ko&amp;mode=plain"] {
+        assert!(waiting.contains(part), "{part}");
+    }
+    let mut admitted = plain("admitted");
+    admitted.plain.as_mut().expect("a place").pass = Some("the.pass".to_owned());
+    let page = render(&admitted);
+    assert!(page.contains("action=\"https://shop.example/enter-shop?from=line&amp;lang=en\""));
+    assert!(page.contains("id=\"pass\" value=\"the.pass\""));
+    assert!(!render(&PLAIN).contains("the.pass"));
 }
 
 #[test]

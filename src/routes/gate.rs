@@ -126,7 +126,7 @@ async fn judge(c: &Context, event: &Event) -> Result<Passed, Problem> {
         return Ok(Passed::Reply(told_to_wait(c, event)));
     }
     if c.call.method != "GET" {
-        return Ok(waiting(c, event, new_key.into_iter().collect()));
+        return Ok(waiting(c, event, &board, new_key.into_iter().collect()));
     }
     match enter::take(c, event, &board, Asks { sub, claim: true, again: false }, true).await {
         Ok((answer, _)) => {
@@ -134,12 +134,12 @@ async fn judge(c: &Context, event: &Event) -> Result<Passed, Problem> {
             cookies.extend(new_key);
             match pass {
                 Some(pass) => to_shop(c, Some(&pass), &cookies).await,
-                None => Ok(waiting(c, event, cookies)),
+                None => Ok(waiting(c, event, &board, cookies)),
             }
         }
         Err(problem) if matches!(problem.slug, Slug::Overloaded | Slug::Internal) => Err(problem),
         // Not open yet, sold out, full, over: the page asks again, and says so.
-        Err(_) => Ok(waiting(c, event, new_key.into_iter().collect())),
+        Err(_) => Ok(waiting(c, event, &board, new_key.into_iter().collect())),
     }
 }
 
@@ -152,12 +152,14 @@ async fn unsure(c: &Context, event: &Event, gate: &Gate, problem: Problem) -> Re
     if !c.call.is_navigation() {
         return Err(problem);
     }
-    Ok(Passed::Reply(page::document(c, event, problem.slug.status(), true)))
+    Ok(Passed::Reply(page::document(c, event, problem.slug.status(), true, "", None)))
 }
 
-fn waiting(c: &Context, event: &Event, cookies: Vec<String>) -> Passed {
-    let reply = page::document(c, event, event.settings.queueing_status_code, true);
-    Passed::Reply(Reply { cookies, ..reply })
+fn waiting(c: &Context, event: &Event, board: &boards::Copy, cookies: Vec<String>) -> Passed {
+    let status = event.settings.queueing_status_code;
+    let mut reply = page::document(c, event, status, true, page::commitment(board), None);
+    reply.cookies.extend(cookies);
+    Passed::Reply(reply)
 }
 
 /// For requests that show nothing to anybody.

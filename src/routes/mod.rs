@@ -151,6 +151,7 @@ async fn route(c: &Context, path: &str) -> Result<Reply, Problem> {
         (["events", id], "GET") => board::board(c, id).await,
         (["events", id, "draw"], "GET") => board::draw(c, id).await,
         (["events", id, "wait"], "GET") => page::page(c, id).await,
+        (["events", id, "wait"], "POST") => page::act(c, id).await,
         (["assets", name], "GET") => page::asset(c, name),
         (["jwks.json"], "GET") => keys::jwks(c),
         (["healthz"], "GET") => keys::healthz(),
@@ -182,9 +183,10 @@ async fn route(c: &Context, path: &str) -> Result<Reply, Problem> {
 fn allowed(segments: &[&str]) -> Option<&'static str> {
     match segments {
         ["admin", "events", _] => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ["events", _, "wait"] => Some("GET, HEAD, POST, OPTIONS"),
         ["status" | "jwks.json" | "healthz" | "verify"]
         | ["events" | "assets", _]
-        | ["events", _, "draw" | "wait"]
+        | ["events", _, "draw"]
         | ["admin" | "relay", "events"]
         | ["relay", "events", _]
         | ["admin", "events", _, "stats" | "audit"]

@@ -174,6 +174,11 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// What is told.
+    pub fn place(&self) -> &Place<'a> {
+        &self.place
+    }
+
     /// The pass, where there is one, and the cookies that go with the answer.
     pub fn into_pass(self) -> (Option<String>, Vec<String>) {
         (self.place.pass, self.cookies)

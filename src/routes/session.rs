@@ -21,12 +21,17 @@ use crate::objects::command::{Asked, LaneCommand};
 /// 200 admitted with a pass; 202 called, ask again; 409 not your turn; 410 over. Where no queue is in force: 200 with a pass.
 pub async fn claim(c: &Context) -> Result<Reply, Problem> {
     let (event, holder) = holder(c).await?;
-    let Holder { sub, number, .. } = holder;
-    match ask(c, &event, sub, LaneCommand::Claim { sub, number }).await? {
+    claim_of(c, &event, &holder).await
+}
+
+/// The claim of this holder.
+pub async fn claim_of(c: &Context, event: &Event, holder: &Holder) -> Result<Reply, Problem> {
+    let Holder { sub, number, .. } = *holder;
+    match ask(c, event, sub, LaneCommand::Claim { sub, number }).await? {
         (answer @ (OpAnswer::Waiting | OpAnswer::Called), in_ms) => {
-            not_admitted(c, &event, &holder, answer, in_ms, 202).await
+            not_admitted(c, event, holder, answer, in_ms, 202).await
         }
-        (answer, _) => settled(c, &event, &holder, answer).await,
+        (answer, _) => settled(c, event, holder, answer).await,
     }
 }
 
@@ -47,8 +52,13 @@ pub async fn renew(c: &Context) -> Result<Reply, Problem> {
 /// 204, also when repeated.
 pub async fn leave(c: &Context) -> Result<Reply, Problem> {
     let (event, holder) = holder(c).await?;
-    let Holder { sub, number, .. } = holder;
-    match ask(c, &event, sub, LaneCommand::Leave { sub, number }).await {
+    leave_of(c, &event, &holder).await
+}
+
+/// The leave of this holder.
+pub async fn leave_of(c: &Context, event: &Event, holder: &Holder) -> Result<Reply, Problem> {
+    let Holder { sub, number, .. } = *holder;
+    match ask(c, event, sub, LaneCommand::Leave { sub, number }).await {
         Ok(_) => {}
         // The visitor has another place by now: this one is over.
         Err(problem) if problem.slug == Slug::PlaceLeft => {}

@@ -4,8 +4,9 @@ use ropeline_queue::Number;
 
 use super::Context;
 use super::places::{Answer, Shown, passes};
-use crate::boards;
+use crate::boards::{self, Copy};
 use crate::credentials::{self, Proof};
+use crate::directory::Event;
 use crate::http::cookies::{self, Purpose};
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
@@ -20,10 +21,15 @@ pub async fn status(c: &Context) -> Result<Reply, Problem> {
     };
     let event = c.event(&id).await?;
     let board = boards::get(&c.env, &event).await?;
-    let passes = passes(&event, &board.board);
+    answer(c, &event, &board).await?.reply(200)
+}
+
+/// What the board says to who shows a ticket.
+pub async fn answer<'a>(c: &'a Context, event: &'a Event, board: &'a Copy) -> Result<Answer<'a>, Problem> {
+    let passes = passes(event, &board.board);
     // Who asks to be told only shows the MAC; who asks for a pass, the signature.
     let proof = if passes { Proof::Signature } else { Proof::Mac };
-    let ticket = credentials::ticket(&c.deployment, &c.call, &event, proof).await?;
+    let ticket = credentials::ticket(&c.deployment, &c.call, event, proof).await?;
     let told = |text: &str| text.parse::<u64>().unwrap_or(0);
     let mut seen = c.call.query("seen").map_or(0, told);
     if ticket.by_cookie {
@@ -31,9 +37,9 @@ pub async fn status(c: &Context) -> Result<Reply, Problem> {
         seen = seen.max(c.call.cookie(&name).map_or(0, told));
     }
     let shown = Shown { number: Number(ticket.claims.num), position: ticket.claims.pos, seen };
-    let mut answer = Answer::new(c, &event, &board, shown, ticket.by_cookie);
+    let mut answer = Answer::new(c, event, board, shown, ticket.by_cookie);
     if ticket.by_cookie
-        && let Ok(pass) = credentials::pass(&c.deployment, &c.call, &event, false).await
+        && let Ok(pass) = credentials::pass(&c.deployment, &c.call, event, false).await
         && let Some(admission) = pass.admission()
         && admission.num == ticket.claims.num
     {
@@ -41,10 +47,10 @@ pub async fn status(c: &Context) -> Result<Reply, Problem> {
     } else if passes {
         answer.pass_through(ticket.claims.sub.clone()).await?;
     }
-    if tokens::is_due(&event, ticket.claims.exp) || (ticket.claims.pos.is_none() && answer.is_drawn()) {
+    if tokens::is_due(event, ticket.claims.exp) || (ticket.claims.pos.is_none() && answer.is_drawn()) {
         answer.new_ticket(ticket.claims.sub, ticket.claims.com).await?;
     } else {
         answer.keeps_ticket(ticket.claims.exp);
     }
-    answer.reply(200)
+    Ok(answer)
 }

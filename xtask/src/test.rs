@@ -49,7 +49,7 @@ pub enum Part {
     Fuzz,
     /// Tests in WebAssembly, under Node
     Wasm,
-    /// The client library, under Node
+    /// The client library and the waiting page's script, under Node
     Js,
     /// The real runtime and a real broker
     E2e,
@@ -73,7 +73,7 @@ const STEPS: [Step; 13] = [
     Step { name: "simulation, 10,000 seeds", part: Part::Simulate, run: simulate },
     Step { name: "fuzzing, a minute", part: Part::Fuzz, run: fuzz },
     Step { name: "wasm tests", part: Part::Wasm, run: wasm },
-    Step { name: "client library", part: Part::Js, run: scripts::js },
+    Step { name: "client library and page script", part: Part::Js, run: scripts::js },
     Step { name: "build of the Worker", part: Part::Lint, run: build },
     Step { name: "wrangler deploy --dry-run", part: Part::Lint, run: dry_run },
     Step { name: "end-to-end tests", part: Part::E2e, run: e2e },

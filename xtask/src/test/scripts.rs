@@ -10,19 +10,20 @@ use crate::tools::{self, Tools};
 use crate::ui::Ui;
 use crate::{process, scripts};
 
-/// The client library: types, size, and its tests under this machine's Node.
+/// The client library and the page's script: types, size, what is committed; and the library's tests under this machine's Node.
 pub(super) fn js(ui: &Ui) -> Result<Count> {
     tools::check_prerequisites(ui, false)?;
     let tools = Tools::ensure(ui)?;
     scripts::compile(ui, &tools)?;
-    let files = test_files(&scripts::client().join("tests"))?;
-    let node = process::find_program("node").context("Node.js 20 or newer: https://nodejs.org")?;
-    let size = match scripts::check_client_size(ui, &tools) {
+    let of = |result: Result<()>| match result {
         Ok(()) => Count { passed: 1, failed: 0 },
         Err(error) => failure(&error),
     };
+    let files = test_files(&scripts::client().join("tests"))?;
+    let node = process::find_program("node").context("Node.js 20 or newer: https://nodejs.org")?;
     Ok(Count { passed: 1, failed: 0 }
-        + size
+        + of(scripts::check_page(&tools))
+        + of(scripts::check_client_size(ui, &tools))
         + tests("node --test", Command::new(node).args(["--test", "--test-reporter=tap"]).args(files))?)
 }
 

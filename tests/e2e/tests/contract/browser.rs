@@ -7,7 +7,8 @@ use crate::{Holder, enter};
 
 const SHOP: &str = "https://shop.example";
 
-fn cookies(answer: &Answer) -> Vec<String> {
+/// The cookies that an answer sets.
+pub fn cookies(answer: &Answer) -> Vec<String> {
     let all = answer.headers.get_all("set-cookie").iter();
     all.map(|value| value.to_str().expect("a cookie").to_owned()).collect()
 }

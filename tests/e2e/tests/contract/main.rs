@@ -3,7 +3,7 @@
 //! * `tour`: everything documented is answered, and everything answered is documented.
 //! * `routes`: the file and the Worker know the same routes, methods and settings.
 //! * `bad_input`: what is wrong on any route is told, and the next good request works.
-//! * `browser`: cookies, CSRF, CORS, the waiting page.
+//! * `browser`: cookies, CSRF, CORS, the waiting page; `plain`: that page without a script.
 //! * `phases`: what an event's phases and the switches of operator and origin answer.
 //! * `operator`: versions, partial changes, what is fixed.
 //! * `secrets`: what must never be logged.
@@ -16,6 +16,7 @@ mod documents;
 mod operator;
 mod origin;
 mod phases;
+mod plain;
 mod routes;
 mod secrets;
 mod spec;

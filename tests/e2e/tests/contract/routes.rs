@@ -83,8 +83,6 @@ async fn routes_of_later_versions_and_unknown_paths_are_not_there() {
             j.call(method, path).role(Role::Admin).problem(404, "not-found").await;
         }
     }
-    // The page without JavaScript.
-    j.post("/queue/events/demo/wait").raw("application/x-www-form-urlencoded", "action=enter").expect(405).await;
 }
 
 #[tokio::test]

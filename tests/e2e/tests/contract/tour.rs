@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ropeline_e2e::{Method, Role, Value, json, tokens};
 
 use crate::call::Judged;
-use crate::{bad_input, enter, expired_pass, expired_ticket, phases};
+use crate::{bad_input, enter, expired_pass, expired_ticket, phases, plain};
 
 /// Documented, and not provoked here: they need a fault of the runtime or of this code. The tests of the objects and the benchmark
 /// see 503 `overloaded`; `routes` sees 500 of a deployment that is not configured.
@@ -21,6 +21,7 @@ async fn everything_documented_is_answered_and_everything_answered_is_documented
     holders(&judged).await;
     origin(&judged).await;
     relay(&judged).await;
+    plain::bad_forms(&judged).await;
     phases::everywhere(&judged).await;
     bad_input::everywhere(&judged).await;
 
