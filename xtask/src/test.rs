@@ -51,6 +51,8 @@ pub enum Part {
     Wasm,
     /// The client library and the waiting page's script, under Node
     Js,
+    /// The waiting page in Chromium, before the real runtime and the example shop
+    Browser,
     /// The real runtime and a real broker
     E2e,
 }
@@ -63,7 +65,7 @@ struct Step {
 }
 
 /// In this order: what fails fast comes first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "fmt", part: Part::Lint, run: fmt },
     Step { name: "clippy, native", part: Part::Lint, run: clippy_native },
     Step { name: "clippy, wasm32", part: Part::Lint, run: clippy_wasm },
@@ -76,6 +78,7 @@ const STEPS: [Step; 13] = [
     Step { name: "client library and page script", part: Part::Js, run: scripts::js },
     Step { name: "build of the Worker", part: Part::Lint, run: build },
     Step { name: "wrangler deploy --dry-run", part: Part::Lint, run: dry_run },
+    Step { name: "the waiting page in a browser", part: Part::Browser, run: scripts::browser },
     Step { name: "end-to-end tests", part: Part::E2e, run: e2e },
 ];
 

@@ -154,6 +154,15 @@ pub fn ensure_typescript(ui: &Ui) -> Result<PathBuf> {
     Ok(modules.join("typescript/bin/tsc"))
 }
 
+/// Chromium and what drives it, for the tests in `tests/browser`: their `node_modules`.
+///
+/// # Errors
+/// When they cannot be installed.
+pub fn ensure_browser(ui: &Ui) -> Result<PathBuf> {
+    let _lock = Lock::take(ui)?;
+    npm::install(ui, "browser", &paths::root().join("tests/browser"))
+}
+
 /// `cargo-deny`, for `cargo xtask test`.
 ///
 /// # Errors
@@ -431,6 +440,7 @@ mod tests {
             "xtask/node/package-lock.json",
             "examples/verify/node/package-lock.json",
             "clients/js/package-lock.json",
+            "tests/browser/package-lock.json",
         ] {
             let text = std::fs::read_to_string(paths::root().join(file)).unwrap();
             assert!(text.contains("\"integrity\": \"sha512-"), "{file}");

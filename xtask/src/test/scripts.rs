@@ -1,4 +1,4 @@
-//! The part of the tests that runs in Node.
+//! The parts of the tests that run in Node and in a browser.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,9 +6,12 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::{Count, failure, tests};
+use crate::keys::Keys;
+use crate::services::{Shop, ShopOptions};
 use crate::tools::{self, Tools};
 use crate::ui::Ui;
-use crate::{process, scripts};
+use crate::workerd::{Workerd, WorkerdOptions};
+use crate::{bundle, free_port, paths, process, scripts};
 
 /// The client library and the page's script: types, size, what is committed; and the library's tests under this machine's Node.
 pub(super) fn js(ui: &Ui) -> Result<Count> {
@@ -25,6 +28,65 @@ pub(super) fn js(ui: &Ui) -> Result<Count> {
         + of(scripts::check_page(&tools))
         + of(scripts::check_client_size(ui, &tools))
         + tests("node --test", Command::new(node).args(["--test", "--test-reporter=tap"]).args(files))?)
+}
+
+/// The waiting page in Chromium, before the real Worker, with the example shop behind two events.
+pub(super) fn browser(ui: &Ui) -> Result<Count> {
+    const EVENTS: [&str; 2] = ["walk", "plain"];
+    tools::check_prerequisites(ui, false)?;
+    let tools = Tools::ensure(ui)?;
+    let modules = tools::ensure_browser(ui)?;
+    scripts::compile(ui, &tools)?;
+    bundle::worker(ui, &tools)?;
+    bundle::programs(ui)?;
+    let home = paths::root().join("tests/browser");
+    let chromium = chromium(&tools, &modules)?;
+
+    let dir = paths::target().join("browser");
+    let _ = std::fs::remove_dir_all(&dir);
+    let keys = Keys::generate()?;
+    let worker = Workerd::start(&tools, &WorkerdOptions::product(free_port()?, dir.join("state"), &keys))?;
+    let mut command = Command::new(&tools.node);
+    command
+        .args(["--test", "--test-reporter=tap", "--test-concurrency=1"])
+        .current_dir(&home)
+        .env("ROPELINE_URL", worker.url())
+        .env("ROPELINE_ADMIN_KEY", &keys.admin)
+        .env("ROPELINE_ORIGIN_KEY", &keys.origin)
+        .env("ROPELINE_CHROMIUM", chromium)
+        .env("ROPELINE_MODULES", &modules)
+        .env("ROPELINE_SCREENS", paths::target().join("screens"));
+    let mut shops = Vec::new();
+    for event in EVENTS {
+        let log = dir.join(format!("shop-{event}.log"));
+        let shop = Shop::start(&ShopOptions::new(free_port()?, &worker.url(), event, &keys.origin, &log))?;
+        command.env(format!("ROPELINE_SHOP_{}", event.to_uppercase()), shop.return_url());
+        shops.push(shop);
+    }
+    tests("node --test", command.args(test_files(&home)?))
+}
+
+/// A Chromium that starts: the one of the npm package, or the one that `ROPELINE_CHROMIUM` names.
+fn chromium(tools: &Tools, modules: &Path) -> Result<PathBuf> {
+    const UNPACK: &str =
+        "const { default: c } = await import(process.argv[1]); process.stdout.write(await c.executablePath());";
+    let program = match std::env::var_os("ROPELINE_CHROMIUM") {
+        Some(path) if !path.is_empty() => PathBuf::from(path),
+        _ => {
+            let module = modules.join("@sparticuz/chromium/build/esm/index.js");
+            let mut node = Command::new(&tools.node);
+            node.args(["--input-type=module", "--eval", UNPACK]).arg(&module);
+            process::output("unpacking Chromium", &mut node)?.trim().into()
+        }
+    };
+    process::output("chromium", Command::new(&program).args(["--no-sandbox", "--version"])).with_context(|| {
+        format!(
+            "{} does not start. On Linux it needs libnss3 and libnspr4 (Debian/Ubuntu `apt install libnss3`); elsewhere, or \
+             for another one, set ROPELINE_CHROMIUM to the program of an installed Chromium",
+            program.display()
+        )
+    })?;
+    Ok(program)
 }
 
 /// The `*.test.js` of a directory.
