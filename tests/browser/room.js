@@ -24,7 +24,11 @@ const { source: axe } = modules("axe-core");
 /** A browser that closes with the test. */
 export async function browser(t) {
   // The package's own arguments switch web security off, and with it what these tests are about.
-  const launched = await playwright.launch({ executablePath: given("ROPELINE_CHROMIUM"), args: ["--no-sandbox"] });
+  const launched = await playwright.launch({
+    executablePath: given("ROPELINE_CHROMIUM"),
+    args: ["--no-sandbox"],
+    env: { ...process.env, LD_LIBRARY_PATH: given("ROPELINE_CHROMIUM_LIBRARIES") },
+  });
   t.after(() => launched.close());
   return launched;
 }

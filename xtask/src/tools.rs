@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::ui::Ui;
 use crate::{paths, process};
 
+pub mod chromium;
 pub mod consumers;
 mod maven;
 mod npm;
@@ -152,15 +153,6 @@ pub fn ensure_typescript(ui: &Ui) -> Result<PathBuf> {
     let _lock = Lock::take(ui)?;
     let modules = npm::install(ui, "client-js", &crate::scripts::client())?;
     Ok(modules.join("typescript/bin/tsc"))
-}
-
-/// Chromium and what drives it, for the tests in `tests/browser`: their `node_modules`.
-///
-/// # Errors
-/// When they cannot be installed.
-pub fn ensure_browser(ui: &Ui) -> Result<PathBuf> {
-    let _lock = Lock::take(ui)?;
-    npm::install(ui, "browser", &paths::root().join("tests/browser"))
 }
 
 /// `cargo-deny`, for `cargo xtask test`.

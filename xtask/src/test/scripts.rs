@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::{Count, failure, tests};
 use crate::keys::Keys;
 use crate::services::{Shop, ShopOptions};
+use crate::tools::chromium::Chromium;
 use crate::tools::{self, Tools};
 use crate::ui::Ui;
 use crate::workerd::{Workerd, WorkerdOptions};
@@ -35,12 +36,11 @@ pub(super) fn browser(ui: &Ui) -> Result<Count> {
     const EVENTS: [&str; 2] = ["walk", "plain"];
     tools::check_prerequisites(ui, false)?;
     let tools = Tools::ensure(ui)?;
-    let modules = tools::ensure_browser(ui)?;
+    let chromium = Chromium::ensure(ui, &tools.node)?;
     scripts::compile(ui, &tools)?;
     bundle::worker(ui, &tools)?;
     bundle::programs(ui)?;
     let home = paths::root().join("tests/browser");
-    let chromium = chromium(&tools, &modules)?;
 
     let dir = paths::target().join("browser");
     let _ = std::fs::remove_dir_all(&dir);
@@ -53,8 +53,9 @@ pub(super) fn browser(ui: &Ui) -> Result<Count> {
         .env("ROPELINE_URL", worker.url())
         .env("ROPELINE_ADMIN_KEY", &keys.admin)
         .env("ROPELINE_ORIGIN_KEY", &keys.origin)
-        .env("ROPELINE_CHROMIUM", chromium)
-        .env("ROPELINE_MODULES", &modules)
+        .env("ROPELINE_CHROMIUM", chromium.program)
+        .env("ROPELINE_CHROMIUM_LIBRARIES", chromium.libraries)
+        .env("ROPELINE_MODULES", chromium.modules)
         .env("ROPELINE_SCREENS", paths::target().join("screens"));
     let mut shops = Vec::new();
     for event in EVENTS {
@@ -64,29 +65,6 @@ pub(super) fn browser(ui: &Ui) -> Result<Count> {
         shops.push(shop);
     }
     tests("node --test", command.args(test_files(&home)?))
-}
-
-/// A Chromium that starts: the one of the npm package, or the one that `ROPELINE_CHROMIUM` names.
-fn chromium(tools: &Tools, modules: &Path) -> Result<PathBuf> {
-    const UNPACK: &str =
-        "const { default: c } = await import(process.argv[1]); process.stdout.write(await c.executablePath());";
-    let program = match std::env::var_os("ROPELINE_CHROMIUM") {
-        Some(path) if !path.is_empty() => PathBuf::from(path),
-        _ => {
-            let module = modules.join("@sparticuz/chromium/build/esm/index.js");
-            let mut node = Command::new(&tools.node);
-            node.args(["--input-type=module", "--eval", UNPACK]).arg(&module);
-            process::output("unpacking Chromium", &mut node)?.trim().into()
-        }
-    };
-    process::output("chromium", Command::new(&program).args(["--no-sandbox", "--version"])).with_context(|| {
-        format!(
-            "{} does not start. On Linux it needs libnss3 and libnspr4 (Debian/Ubuntu `apt install libnss3`); elsewhere, or \
-             for another one, set ROPELINE_CHROMIUM to the program of an installed Chromium",
-            program.display()
-        )
-    })?;
-    Ok(program)
 }
 
 /// The `*.test.js` of a directory.
