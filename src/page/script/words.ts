@@ -2,8 +2,10 @@
 
 import type { Eta } from "ropeline";
 
-const texts = JSON.parse(document.getElementById("room")?.dataset["words"] ?? "{}") as Record<string, string>;
-const language = document.documentElement.lang;
+// None in the worker, which runs the same file.
+const page = (globalThis as { document?: Document }).document;
+const texts = JSON.parse(page?.getElementById("room")?.dataset["words"] ?? "{}") as Record<string, string>;
+const language = page?.documentElement.lang;
 const numbers = new Intl.NumberFormat(language);
 
 /** A text with its gaps filled; none where there is no such text. */
