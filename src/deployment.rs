@@ -32,6 +32,30 @@ pub struct Deployment {
     pub keyring: Keyring,
     /// Break-glass: whom the gate lets by without asking anybody.
     pub bypass: Bypass,
+    /// The keys of the door that programs fail.
+    pub turnstile: Option<Turnstile>,
+}
+
+/// A widget of Cloudflare Turnstile.
+#[derive(Debug)]
+pub struct Turnstile {
+    /// Public: pages show the challenge by it.
+    pub site_key: String,
+    /// Tokens are checked with it.
+    pub secret: String,
+}
+
+impl Turnstile {
+    fn read(env: &Env) -> Result<Option<Self>, DeploymentError> {
+        const SITE_KEY: &str = "ROPELINE_TURNSTILE_SITE_KEY";
+        const SECRET: &str = "ROPELINE_TURNSTILE_SECRET";
+        match (text(env, SITE_KEY), text(env, SECRET)) {
+            (Some(site_key), Some(secret)) => Ok(Some(Self { site_key, secret })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(DeploymentError::Missing { name: SITE_KEY }),
+            (Some(_), None) => Err(DeploymentError::Missing { name: SECRET }),
+        }
+    }
 }
 
 /// For which events the gate stands open by hand, whatever their lines say.
@@ -117,6 +141,7 @@ impl Deployment {
             keyring: Keyring::from_json(&secret(env, "ROPELINE_KEYS")?)
                 .map_err(|error: KeyringError| invalid("ROPELINE_KEYS", &error))?,
             bypass: text(env, "ROPELINE_BYPASS").map(|events| Bypass::of(&events)).unwrap_or_default(),
+            turnstile: Turnstile::read(env)?,
         })
     }
 }

@@ -26,7 +26,7 @@ const LOCATION_HINTS: [&str; 11] =
     ["wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"];
 
 /// Named in the contract, built in a later version.
-const LATER: [&str; 3] = ["visitor_identity", "visitor_keys", "door"];
+const LATER: [&str; 2] = ["visitor_identity", "visitor_keys"];
 
 /// An end this long ago is a slip of the pen, and ending an event cannot be taken back.
 const PAST_END_MS: u64 = 60_000;
@@ -49,6 +49,24 @@ from_json! {
         "fifo" => Fifo,
         "passthrough" => Passthrough,
         "reject" => Reject,
+    }
+}
+
+/// What a visitor without a place passes before it is given one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// Nothing.
+    #[default]
+    None,
+    /// Cloudflare Turnstile: a challenge that programs fail.
+    Turnstile,
+}
+
+from_json! {
+    enum Door {
+        "none" => None,
+        "turnstile" => Turnstile,
     }
 }
 
@@ -90,6 +108,8 @@ pub struct Settings {
     pub lanes: u16,
     /// Which requests to a shop need a pass first; null: the Worker does not stand before one.
     pub gate: Option<Box<Gate>>,
+    /// What stands before new places.
+    pub door: Door,
     /// Where line and lanes should live.
     pub location_hint: Option<String>,
     /// The most living places that are not admitted.
@@ -112,7 +132,7 @@ pub struct Settings {
     pub test: bool,
 }
 
-from_json! { struct Settings { name, total_active_users, new_users_per_minute, session_duration_seconds, disable_session_renewal, queueing_method, queue_all = default, suspended = default, sold_out = default, prequeue_start_time = time, event_start_time = time, event_end_time = time, shuffle_at_event_start = default, queueing_status_code, lanes, gate, location_hint, max_line_length, max_unacked, audience, return_url, allowed_origins, message, public_counts, topic, test = default } }
+from_json! { struct Settings { name, total_active_users, new_users_per_minute, session_duration_seconds, disable_session_renewal, queueing_method, queue_all = default, suspended = default, sold_out = default, prequeue_start_time = time, event_start_time = time, event_end_time = time, shuffle_at_event_start = default, queueing_status_code, lanes, gate, door = default, location_hint, max_line_length, max_unacked, audience, return_url, allowed_origins, message, public_counts, topic, test = default } }
 
 /// Why a body is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -180,6 +200,7 @@ impl Settings {
             queueing_status_code: 200,
             lanes: 4,
             gate: None,
+            door: Door::None,
             location_hint: None,
             max_line_length: 10_000_000,
             max_unacked: 1_000_000,
@@ -283,6 +304,7 @@ impl Settings {
             }
             "lanes" => self.lanes = read.one_of(&[1, 2, 4, 8, 16, 32, 64, 128, 256], defaults.lanes)?,
             "gate" => self.gate = read.gate(self.gate.take())?,
+            "door" => self.door = read.door()?,
             "location_hint" => {
                 let hint = |text: &str| LOCATION_HINTS.contains(&text);
                 self.location_hint = read.optional(hint, &format!("null or one of {}", LOCATION_HINTS.join(", ")))?;
@@ -373,6 +395,15 @@ impl Field<'_> {
             Some("reject") => Ok(QueueingMethod::Reject),
             None if self.value.is_null() => Ok(QueueingMethod::Fifo),
             _ => Err(self.expected("one of 'fifo', 'passthrough', 'reject'")),
+        }
+    }
+
+    fn door(&self) -> Result<Door, SettingsError> {
+        match self.value.as_str() {
+            Some("none") => Ok(Door::None),
+            Some("turnstile") => Ok(Door::Turnstile),
+            None if self.value.is_null() => Ok(Door::None),
+            _ => Err(self.expected("'none' or 'turnstile'")),
         }
     }
 

@@ -64,6 +64,10 @@ pub enum Slug {
     QueueClosed,
     /// No place is left in the line.
     LineFull,
+    /// The door before new places was not passed.
+    DoorFailed,
+    /// One address asks for too many places.
+    TooManyRequests,
     /// Too much is asked right now.
     Overloaded,
     /// The shop behind the gate gives no answer.
@@ -104,6 +108,8 @@ impl Slug {
             Self::EventEnded => ("event-ended", 410, "The event is over"),
             Self::QueueClosed => ("queue-closed", 503, "No new places are given right now"),
             Self::LineFull => ("line-full", 503, "The line is full"),
+            Self::DoorFailed => ("door-failed", 403, "The door was not passed"),
+            Self::TooManyRequests => ("too-many-requests", 429, "Too many requests"),
             Self::Overloaded => ("overloaded", 503, "Too much is asked right now"),
             Self::BadGateway => ("bad-gateway", 502, "The shop does not answer"),
             Self::Misdirected => ("misdirected", 421, "There is no shop at this host"),
@@ -142,6 +148,21 @@ pub struct Parts {
     pub allow: Option<&'static str>,
     /// When the event opens, for those who come before.
     pub event_start_time: Option<String>,
+    /// What opens the door.
+    pub door: Option<Challenge>,
+}
+
+/// The challenge whose token opens a door.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Challenge {
+    /// Whose: `turnstile`.
+    pub kind: &'static str,
+    /// Its public key.
+    pub site_key: String,
+    /// What it must be rendered with.
+    pub action: &'static str,
+    /// The same: the event.
+    pub cdata: String,
 }
 
 #[derive(Serialize)]
@@ -154,6 +175,8 @@ struct Body<'a> {
     field: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_start_time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    door: Option<&'a Challenge>,
 }
 
 impl Deref for Problem {
@@ -172,7 +195,15 @@ impl Problem {
 
     #[inline(never)]
     fn of(slug: Slug, detail: Cow<'static, str>) -> Self {
-        Self(Box::new(Parts { slug, detail, field: None, retry_after: None, allow: None, event_start_time: None }))
+        Self(Box::new(Parts {
+            slug,
+            detail,
+            field: None,
+            retry_after: None,
+            allow: None,
+            event_start_time: None,
+            door: None,
+        }))
     }
 
     /// A problem with one field of the request.
@@ -203,6 +234,12 @@ impl Problem {
     /// The same, with the time of the opening.
     pub fn opens(mut self, event_start_time: String) -> Self {
         self.0.event_start_time = Some(event_start_time);
+        self
+    }
+
+    /// The same, with what opens the door.
+    pub fn opened_by(mut self, challenge: Challenge) -> Self {
+        self.0.door = Some(challenge);
         self
     }
 
@@ -243,6 +280,7 @@ impl Problem {
             detail: &self.detail,
             field: self.field.as_deref(),
             event_start_time: self.event_start_time.as_deref(),
+            door: self.door.as_ref(),
         };
         serde_json::to_string(&body).unwrap_or_default()
     }

@@ -57,11 +57,7 @@ impl Call {
 
     /// The name of the host it was sent to, without a port.
     pub fn host(&self) -> &str {
-        let authority = self.origin.split_once("://").map_or("", |(_, authority)| authority);
-        match authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-            _ => authority,
-        }
+        text::host_of(&self.origin)
     }
 
     /// Whether a browser asks for a page that a person will see.

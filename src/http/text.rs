@@ -13,6 +13,15 @@ pub fn parts_of_url(url: &str) -> (&str, &str, &str) {
     (origin, if path.is_empty() { "/" } else { path }, query)
 }
 
+/// The name of the host in `scheme://host[:port]`.
+pub fn host_of(origin: &str) -> &str {
+    let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
 /// The token in an `Authorization` header.
 pub fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;

@@ -152,6 +152,9 @@ pub enum LaneCommand {
     Create { event: EventId, lane: LaneId },
     /// A place for this visitor, or the one it has. → [`Entered`]
     Enter { sub: Subject, lanes: u16, claim: bool, again: bool },
+    /// As `Enter`, but only for whoever has a place; a new one is [`Entered::Unknown`]. A command of its own, since a lane that
+    /// does not know it yet must not give a place. → [`Entered`]
+    Known { sub: Subject, claim: bool, again: bool },
     /// Lets this visitor in, if it can be. → [`Asked`]
     Claim { sub: Subject, number: Number },
     /// Keeps the session alive. → [`Asked`]
@@ -174,6 +177,7 @@ from_json! {
     enum LaneCommand {
         "create" => Create { event, lane },
         "enter" => Enter { sub, lanes, claim, again },
+        "known" => Known { sub, claim, again },
         "claim" => Claim { sub, number },
         "renew" => Renew { sub, number },
         "leave" => Leave { sub, number },
@@ -203,12 +207,15 @@ pub enum Entered {
     },
     /// No number was given.
     Refused { reason: Refusal },
+    /// Nothing was asked of the line: this visitor has no place, or asks for a new one after an old one that is over.
+    Unknown,
 }
 
 from_json! {
     enum Entered {
         "place" => Place { number, new, state, commitment },
         "refused" => Refused { reason },
+        "unknown" => Unknown,
     }
 }
 

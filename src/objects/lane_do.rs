@@ -102,6 +102,10 @@ impl Inner {
             LaneCommand::Enter { sub, lanes, claim, again } => {
                 Ok(json::write(&Self::enter(this, sub, lanes, claim, again).await?))
             }
+            LaneCommand::Known { sub, claim, again } => {
+                let place = Self::found(this, sub, claim, again).await?;
+                Ok(json::write(&place.unwrap_or(Entered::Unknown)))
+            }
             LaneCommand::Claim { sub, number } => {
                 Self::about(this, sub, number, |row| Op::Claim { number, sub, entered_at: row.entered_at }).await
             }
@@ -166,27 +170,34 @@ impl Inner {
         Ok(lane_store::visitor(&self.sql, sub)?)
     }
 
+    /// The place that this visitor has; with `again` only while it is not over.
+    async fn found(this: &Rc<Self>, sub: Subject, claim: bool, again: bool) -> Result<Option<Entered>, Refused> {
+        this.load()?;
+        let Some(row) = this.stored(sub)? else { return Ok(None) };
+        let place = |number, state| Ok(Some(Entered::Place { number, new: false, state, commitment: None }));
+        let number = row.number;
+        if !again {
+            return place(number, Self::known(this, sub, &row, claim).await?);
+        }
+        // Only when the line confirms that the old place is over may there be another one.
+        let op = if row.left { Op::Leave { number } } else { Op::Look { number } };
+        match Self::ask(this, op).await? {
+            OpAnswer::Left | OpAnswer::Ended | OpAnswer::Done => {}
+            state => return place(number, state),
+        }
+        // Another call may have made the new place meanwhile.
+        match this.stored(sub)?.filter(|row| row.number != number) {
+            Some(row) => place(row.number, Self::known(this, sub, &row, claim).await?),
+            None => Ok(None),
+        }
+    }
+
     /// A place for this visitor, or the one it has.
     async fn enter(this: &Rc<Self>, sub: Subject, lanes: u16, claim: bool, again: bool) -> Result<Entered, Refused> {
         this.load()?;
         this.lanes.set(lanes.max(1));
-        if let Some(row) = this.stored(sub)? {
-            let number = row.number;
-            if !again {
-                let state = Self::known(this, sub, &row, claim).await?;
-                return Ok(Entered::Place { number, new: false, state, commitment: None });
-            }
-            // Only when the line confirms that the old place is over may there be another one.
-            let op = if row.left { Op::Leave { number } } else { Op::Look { number } };
-            match Self::ask(this, op).await? {
-                OpAnswer::Left | OpAnswer::Ended | OpAnswer::Done => {}
-                state => return Ok(Entered::Place { number, new: false, state, commitment: None }),
-            }
-            // Another call may have made the new place meanwhile.
-            if let Some(row) = this.stored(sub)?.filter(|row| row.number != number) {
-                let state = Self::known(this, sub, &row, claim).await?;
-                return Ok(Entered::Place { number: row.number, new: false, state, commitment: None });
-            }
+        if let Some(place) = Self::found(this, sub, claim, again).await? {
+            return Ok(place);
         }
         match Self::wait(this, |lane, waiter| lane.join(sub, lanes, waiter)).await? {
             Wake::Place { number, entered_at, called, commitment } => {

@@ -13,6 +13,8 @@
 
 use std::cell::OnceCell;
 
+use ropeline_queue::settings::Door;
+
 mod template;
 mod words;
 
@@ -198,7 +200,7 @@ fn filled(context: &PageContext, Prepared { words, template }: &Prepared) -> Str
         ("no_position", when(plain.position.is_none())),
         ("no_pass", when(plain.pass.is_none() || return_url.is_none())),
         ("no_next", when(!(in_line || matches!(view, "joining" | "scheduled")))),
-        ("do_enter", when(view == "outside")),
+        ("do_enter", when(view == "outside" && plain.trouble != "door")),
         ("do_again", when(matches!(view, "left" | "session_ended"))),
         ("do_claim", when(view == "called")),
         ("do_leave", when(in_line)),
@@ -214,12 +216,17 @@ fn filled(context: &PageContext, Prepared { words, template }: &Prepared) -> Str
 /// The document's `Content-Security-Policy`.
 ///
 /// `form-action` admits the shop, because the pass is posted to `return_url`. Browsers hold redirects
-/// of that post to the same list: the shop must answer it on the origin of `return_url` itself.
+/// of that post to the same list: the shop must answer it on the origin of `return_url` itself. A door's
+/// challenge is the one thing that comes from elsewhere.
 #[must_use]
-pub fn csp(return_url: Option<&str>) -> String {
+pub fn csp(return_url: Option<&str>, door: Door) -> String {
     let shop = return_url.and_then(origin_of).map(|origin| format!(" {origin}"));
+    let (script, frame) = match door {
+        Door::None => ("", ""),
+        Door::Turnstile => (" https://challenges.cloudflare.com", " frame-src https://challenges.cloudflare.com;"),
+    };
     format!(
-        "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; \
+        "default-src 'none'; script-src 'self'{script};{frame} worker-src 'self'; style-src 'self'; \
          connect-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; \
          form-action 'self'{}",
         shop.unwrap_or_default()

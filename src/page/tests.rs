@@ -1,7 +1,7 @@
 //! The page's promises: nothing an event carries becomes markup, code or a header.
 
 use super::words::{Words, grouped};
-use super::{Language, PageContext, Plain, WAIT_CSS, WAIT_HTML, WAIT_JS, asset, csp, origin_of, render};
+use super::{Door, Language, PageContext, Plain, WAIT_CSS, WAIT_HTML, WAIT_JS, asset, csp, origin_of, render};
 
 const PLAIN: PageContext<'static> = PageContext {
     event: "demo",
@@ -98,7 +98,7 @@ fn the_page_carries_its_data_in_attributes() {
 
 #[test]
 fn only_an_http_address_of_the_shop_reaches_the_page() {
-    let none = csp(None);
+    let none = csp(None, Door::None);
     for url in [
         "javascript:alert(1)",
         "data:text/html,x",
@@ -113,7 +113,7 @@ fn only_an_http_address_of_the_shop_reaches_the_page() {
         "HTTPS ://shop.example",
     ] {
         assert_eq!(origin_of(url), None, "{url}");
-        assert_eq!(csp(Some(url)), none, "{url}");
+        assert_eq!(csp(Some(url), Door::None), none, "{url}");
         let page = render(&PageContext { return_url: Some(url), ..PLAIN });
         assert!(page.contains("data-return-url=\"\""), "{url}");
     }
@@ -121,7 +121,7 @@ fn only_an_http_address_of_the_shop_reaches_the_page() {
 
 #[test]
 fn the_policy_names_the_shop_and_nothing_else() {
-    assert!(csp(None).ends_with("; form-action 'self'"));
+    assert!(csp(None, Door::None).ends_with("; form-action 'self'"));
     for (url, origin) in [
         ("https://shop.example/enter-shop", "https://shop.example"),
         ("http://127.0.0.1:8788/enter-shop?x=1", "http://127.0.0.1:8788"),
@@ -129,7 +129,7 @@ fn the_policy_names_the_shop_and_nothing_else() {
         ("https://shop.example?x", "https://shop.example"),
         ("https://shop.example#x", "https://shop.example"),
     ] {
-        assert!(csp(Some(url)).ends_with(&format!("; form-action 'self' {origin}")), "{url}");
+        assert!(csp(Some(url), Door::None).ends_with(&format!("; form-action 'self' {origin}")), "{url}");
     }
     for part in [
         "default-src 'none'",
@@ -139,9 +139,12 @@ fn the_policy_names_the_shop_and_nothing_else() {
         "base-uri 'none'",
         "frame-ancestors 'none'",
     ] {
-        assert!(csp(None).contains(part), "{part}");
+        assert!(csp(None, Door::None).contains(part), "{part}");
     }
-    assert!(!csp(None).contains("unsafe"));
+    for door in [Door::None, Door::Turnstile] {
+        assert!(!csp(None, door).contains("unsafe"));
+        assert_eq!(csp(None, door).contains("challenges.cloudflare.com"), door == Door::Turnstile);
+    }
 }
 
 #[test]
@@ -157,7 +160,9 @@ fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
     };
     assert!(handler("<p onclick=x>") && !handler("<p>on = x</p>"), "the check itself works");
     assert!(!handler(&page));
-    for text in [page.as_str(), WAIT_JS, WAIT_CSS] {
+    // A door's challenge, which only its policy lets in.
+    let script = WAIT_JS.replacen("https://challenges.cloudflare.com/turnstile/", "", 1);
+    for text in [page.as_str(), &script, WAIT_CSS] {
         for address in ["http://", "https://", "\"//", "url(", "@import"] {
             assert!(!text.contains(address), "{address}");
         }

@@ -3,7 +3,7 @@
 //! The line has the last word about an event's settings: it checks `If-Match` and what is fixed, and tells the registry. Every
 //! step of creation and purge can be repeated.
 
-use ropeline_queue::settings::SettingsError;
+use ropeline_queue::settings::{Door, SettingsError};
 use ropeline_queue::wire::{Configured, Phase, Stats};
 use ropeline_queue::{EventId, LaneId, Settings, json};
 use serde_json::{Map, Value};
@@ -42,7 +42,7 @@ pub async fn put(c: &Context, id: &str) -> Result<Reply, Problem> {
     let event =
         EventId::parse(id).map_err(|error| Problem::field(Slug::MalformedRequest, "event", error.to_string()))?;
     let body = body(c, &event).await?;
-    let settings = Settings::defaults(&event).with(&event, &body).map_err(refuse)?;
+    let settings = with(c, Settings::defaults(&event), &event, &body)?;
     let if_match = if_match(c)?;
     let must_be_new = c.call.header("if-none-match").is_some_and(|tag| tag.trim() == "*");
     match reservation(c, &event).await? {
@@ -76,12 +76,25 @@ pub async fn patch(c: &Context, id: &str) -> Result<Reply, Problem> {
         if let Some(wanted) = if_match.version().filter(|wanted| *wanted != version) {
             return Err(changed_from(wanted, version));
         }
-        let settings = settings.with(&event, &body).map_err(refuse)?;
+        let settings = with(c, settings, &event, &body)?;
         if let Ok(configured) = configure(c, &event, settings, Some(version), &by).await? {
             return answer(&event, 200, &configured);
         }
     }
     Err(Problem::new(Slug::PreconditionFailed, "others change this event at the same time; read it and try again"))
+}
+
+/// These settings with what the body says, where this deployment can do what they say.
+fn with(c: &Context, before: Settings, event: &EventId, body: &Map<String, Value>) -> Result<Settings, Problem> {
+    let settings = before.with(event, body).map_err(refuse)?;
+    if settings.door == Door::Turnstile && c.deployment.turnstile.is_none() {
+        return Err(Problem::field(
+            Slug::MalformedRequest,
+            "door",
+            "'door' needs ROPELINE_TURNSTILE_SITE_KEY and ROPELINE_TURNSTILE_SECRET in this Worker: deploy them first",
+        ));
+    }
+    Ok(settings)
 }
 
 /// Counts for dashboards.

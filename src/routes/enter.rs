@@ -5,7 +5,7 @@ use ropeline_queue::wire::{Board, OpAnswer, Phase, Refusal};
 use ropeline_queue::{Subject, UnixMillis};
 
 use super::places::{Answer, Shown, passes};
-use super::{Context, read};
+use super::{Context, door, read};
 use crate::boards::{self, Copy};
 use crate::clock;
 use crate::credentials;
@@ -26,8 +26,8 @@ pub async fn enter(c: &Context) -> Result<Reply, Problem> {
     let event = fields.text("event")?;
     let visitor = fields.maybe_text("visitor")?;
     let (claim, again) = (fields.flag("claim")?, fields.flag("again")?);
+    let door_token = fields.maybe_text("door_token")?;
     fields.later("assertion")?;
-    fields.later("door_token")?;
     fields.done()?;
     let event = c.event(&event).await?;
     // The emergency switch must not wait for anybody.
@@ -38,7 +38,8 @@ pub async fn enter(c: &Context) -> Result<Reply, Problem> {
     };
     let sub = credentials::subject(&event, &key)?;
     let board = boards::get(&c.env, &event).await?;
-    let (answer, is_new) = take(c, &event, &board, Asks { sub, claim, again }, takes_cookies(c)).await?;
+    let asks = Asks { sub, claim, again, door_token: door_token.as_deref() };
+    let (answer, is_new) = take(c, &event, &board, asks, takes_cookies(c)).await?;
     answer.reply(if is_new { 201 } else { 200 })
 }
 
@@ -51,13 +52,15 @@ fn is_closed(event: &Event) -> Result<(), Problem> {
 
 /// Who asks for a place, and how.
 #[derive(Clone, Copy)]
-pub struct Asks {
+pub struct Asks<'a> {
     /// The visitor.
     pub sub: Subject,
     /// To be let in at once, too, if there is room.
     pub claim: bool,
     /// A new one, after the old one is over.
     pub again: bool,
+    /// What opens the event's door.
+    pub door_token: Option<&'a str>,
 }
 
 /// The visitor's place with a ticket, and whether it is a new one; a pass without a place where everybody passes.
@@ -65,7 +68,7 @@ pub async fn take<'a>(
     c: &'a Context,
     event: &'a Event,
     board: &'a Copy,
-    Asks { sub, claim, again }: Asks,
+    Asks { sub, claim, again, door_token }: Asks<'_>,
     with_cookies: bool,
 ) -> Result<(Answer<'a>, bool), Problem> {
     is_closed(event)?;
@@ -78,11 +81,22 @@ pub async fn take<'a>(
     }
     let lanes = event.settings.lanes;
     let name = lane_name(event.id.as_str(), sub.lane(lanes));
-    let command = LaneCommand::Enter { sub, lanes, claim, again };
-    let answer = c.ask(Address::lane(&name), Message::of(&command)).await?;
-    let (number, new, state, commitment) = match read(answer)? {
+    let ask = async |command| c.ask(Address::lane(&name), Message::of(&command)).await.and_then(read);
+    let mut entered = Entered::Unknown;
+    if let Some(door) = door::before(c, event).await {
+        // Whoever has a place is answered before the door.
+        entered = ask(LaneCommand::Known { sub, claim, again }).await?;
+        if matches!(entered, Entered::Unknown) {
+            door.open(c, event, sub, door_token).await?;
+        }
+    }
+    if matches!(entered, Entered::Unknown) {
+        entered = ask(LaneCommand::Enter { sub, lanes, claim, again }).await?;
+    }
+    let (number, new, state, commitment) = match entered {
         Entered::Place { number, new, state, commitment } => (number, new, state, commitment),
         Entered::Refused { reason } => return Err(refused(reason, board.board.event_start_time)),
+        Entered::Unknown => return Err(Problem::overloaded()),
     };
     let is_over = state == OpAnswer::EventEnded || board.board.phase == Phase::Ended;
     if is_over && !matches!(state, OpAnswer::Admitted { .. }) {

@@ -128,7 +128,8 @@ async fn judge(c: &Context, event: &Event) -> Result<Passed, Problem> {
     if c.call.method != "GET" {
         return Ok(waiting(c, event, &board, new_key.into_iter().collect()));
     }
-    match enter::take(c, event, &board, Asks { sub, claim: true, again: false }, true).await {
+    let asks = Asks { sub, claim: true, again: false, door_token: None };
+    match enter::take(c, event, &board, asks, true).await {
         Ok((answer, _)) => {
             let (pass, mut cookies) = answer.into_pass();
             cookies.extend(new_key);

@@ -2,7 +2,7 @@
 //!
 //! | group | who |
 //! |---|---|
-//! | [`enter`], [`status`], [`session`] | visitors: visitor key, ticket |
+//! | [`enter`] behind its [`door`], [`status`], [`session`] | visitors: visitor key, ticket |
 //! | [`board`], [`page`], [`keys`] | everybody |
 //! | [`origin`] | `verify`: whoever holds a pass; `complete`, `redeem`, `pace`: role `origin` |
 //! | [`admin`], [`support`] | role `admin` |
@@ -11,6 +11,7 @@
 
 mod admin;
 mod board;
+mod door;
 mod enter;
 mod gate;
 mod keys;

@@ -5,6 +5,7 @@
 //! `said`, or on to a shop on this very origin; a shop elsewhere gets the pass by a form of the page.
 
 use ropeline_queue::place::State;
+use ropeline_queue::settings::Door;
 use ropeline_queue::wire::Phase;
 
 use super::board::matches;
@@ -89,7 +90,7 @@ pub fn document(
         plain,
     });
     let mut reply = Reply::text(status, "text/html; charset=utf-8", html)
-        .with("content-security-policy", page::csp(return_url))
+        .with("content-security-policy", page::csp(return_url, settings.door))
         .with("x-content-type-options", "nosniff")
         .with("referrer-policy", "strict-origin-when-cross-origin");
     if let Some(chosen) = chosen {
@@ -158,6 +159,9 @@ async fn where_is(
             opens.map_or(0, |at| at.since(now()).div_ceil(1_000))
         }
     };
+    if plain.view == "outside" && event.settings.door == Door::Turnstile {
+        plain.trouble = "door";
+    }
     // Who has something to press is not torn away from it.
     if matches!(plain.view, "waiting" | "paused" | "prequeue" | "scheduled" | "sold_out_place") {
         *reload = Some(seconds.clamp(*RELOAD_SECONDS.start(), *RELOAD_SECONDS.end()));
@@ -170,7 +174,8 @@ fn trouble(said: &str) -> &'static str {
     match said {
         "visitor-missing" | "ticket-missing" => "cookies",
         "queue-closed" | "line-full" => "shut",
-        "overloaded" | "internal" => "again",
+        "door-failed" => "door",
+        "overloaded" | "internal" | "too-many-requests" => "again",
         _ => "",
     }
 }
@@ -218,7 +223,8 @@ async fn taken(c: &Context, event: &Event, again: bool) -> Result<(State, Reply)
     let key = credentials::visitor_key(&c.deployment, &c.call, event.id.as_str())?;
     let sub = credentials::subject(event, &key)?;
     let board = boards::get(&c.env, event).await?;
-    let (answer, _) = enter::take(c, event, &board, Asks { sub, claim: true, again }, true).await?;
+    let asks = Asks { sub, claim: true, again, door_token: None };
+    let (answer, _) = enter::take(c, event, &board, asks, true).await?;
     Ok((answer.place().state, answer.reply(200)?))
 }
 

@@ -54,8 +54,9 @@ pub struct WorkerdOptions {
     pub vars: Vec<(String, String)>,
     /// Secrets of the Worker.
     pub secrets: Vec<(String, String)>,
-    /// The port of the shop that the gate stands before, on 127.0.0.1.
-    pub shop: Option<u16>,
+    /// What other services are bound as, and their ports on 127.0.0.1: the shop that the gate stands before (`ORIGIN`), and what
+    /// answers for others in tests.
+    pub services: Vec<(&'static str, u16)>,
     /// Flags of V8, such as a profile needs.
     pub v8_flags: Vec<&'static str>,
     /// A path whose answer, whatever it is, says that the Worker runs.
@@ -78,7 +79,7 @@ impl WorkerdOptions {
                 var("ROPELINE_INSECURE_COOKIES", "true".to_owned()),
             ],
             secrets: keys.worker_secrets(),
-            shop: None,
+            services: Vec::new(),
             v8_flags: Vec::new(),
             ready_path: "/queue/healthz".to_owned(),
         }
@@ -95,7 +96,7 @@ impl WorkerdOptions {
             namespaces: CEILINGS.to_vec(),
             vars: Vec::new(),
             secrets: Vec::new(),
-            shop: None,
+            services: Vec::new(),
             v8_flags: Vec::new(),
             ready_path: "/hello".to_owned(),
         }
@@ -309,11 +310,10 @@ fn configuration(options: &WorkerdOptions, data: &Path) -> Result<String> {
     for (name, _) in options.vars.iter().chain(&options.secrets) {
         writeln!(bindings, "    (name = \"{name}\", text = embed \"bindings/{name}\"),")?;
     }
-    let shop = options.shop.map_or_else(String::new, |port| {
-        format!("    (name = \"shop\", external = (address = \"127.0.0.1:{port}\", http = ())),\n")
-    });
-    if !shop.is_empty() {
-        writeln!(bindings, "    (name = \"ORIGIN\", service = \"shop\"),")?;
+    let mut services = String::new();
+    for (binding, port) in &options.services {
+        writeln!(services, "    (name = \"{binding}\", external = (address = \"127.0.0.1:{port}\", http = ())),")?;
+        writeln!(bindings, "    (name = \"{binding}\", service = \"{binding}\"),")?;
     }
     // The first module is the one that is run.
     let before = options
@@ -332,7 +332,7 @@ const config :Workerd.Config = (
   services = [
     (name = "worker", worker = .worker),
     (name = "state", disk = (path = "{data}", writable = true)),
-{shop}  ],
+{services}  ],
   v8Flags = [{flags}],
   sockets = [(name = "http", address = "127.0.0.1:{port}", http = (), service = "worker")],
 );

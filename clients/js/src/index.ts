@@ -12,3 +12,4 @@ export type { Options } from "./line.js";
 export type { Store } from "./memory.js";
 export type { Eta, Place, State } from "./place.js";
 export { Problem } from "./problem.js";
+export type { Challenge } from "./problem.js";

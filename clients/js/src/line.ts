@@ -4,7 +4,7 @@ import { call, type Caller, type Request } from "./calls.js";
 import { ServerTime, Sleeper, systemClock, type Clock } from "./clock.js";
 import { Memory, type Store } from "./memory.js";
 import { isOver, isTurn, type Place } from "./place.js";
-import { Problem } from "./problem.js";
+import { Problem, type Challenge } from "./problem.js";
 
 /** How a line is reached, and where its place is kept. */
 export interface Options {
@@ -17,6 +17,11 @@ export interface Options {
   readonly cookies?: boolean;
   /** Told when a call got no answer and will be repeated, with how many have failed in a row; and with null when one came. */
   readonly onTrouble?: (problem: Problem | null, failures: number) => void;
+  /**
+   * Solves the challenge of an event that has a door, and answers its token. Called whenever one is needed; without it `door-failed`
+   * is thrown.
+   */
+  readonly door?: (challenge: Challenge, signal: AbortSignal | undefined) => Promise<string>;
   readonly fetch?: typeof fetch;
   readonly clock?: Clock;
   /** The server's time, milliseconds since 1970, where it is known already. */
@@ -36,12 +41,14 @@ export class Line {
   readonly event: string;
   readonly #caller: Caller;
   readonly #memory: Memory;
+  readonly #door: Options["door"];
   #failing = false;
 
   constructor(options: Options) {
     const clock = options.clock ?? systemClock;
     const { onTrouble } = options;
     this.event = options.event;
+    this.#door = options.door;
     this.#memory = new Memory(options.event, options.store);
     this.#caller = {
       url: options.url.replace(/\/$/, ""),
@@ -66,14 +73,16 @@ export class Line {
    * Takes a place, or finds the one that this visitor has. `claim`: and goes in where there is room. `again`: takes a new one at the
    * end of the line, once the old one is over.
    */
-  enter(options: Stop & { readonly again?: boolean; readonly claim?: boolean } = {}): Promise<Place> {
-    return this.#place(() => {
-      const { cookies } = this.#caller;
-      const body: Record<string, unknown> = { event: this.event, ...(!cookies && { visitor: this.#memory.key() }) };
-      if (options.again) body["again"] = true;
-      if (options.claim) body["claim"] = true;
-      return { method: "POST", path: "enter", body };
-    }, options.signal);
+  async enter(options: Stop & { readonly again?: boolean; readonly claim?: boolean } = {}): Promise<Place> {
+    const { signal } = options;
+    for (let token: string | undefined; ; ) {
+      try {
+        return await this.#place(() => this.#entering(options, token), signal);
+      } catch (problem) {
+        if (!(problem instanceof Problem) || !problem.challenge || !this.#door) throw problem;
+        token = await this.#door(problem.challenge, signal);
+      }
+    }
   }
 
   /** It is this place's turn: go in. `admitted` with a pass, or `called`: ask again after `poll_after_seconds`. */
@@ -152,6 +161,15 @@ export class Line {
       await this.enter(signal && { signal });
       return send();
     }
+  }
+
+  #entering({ again, claim }: { readonly again?: boolean; readonly claim?: boolean }, token: string | undefined): Request {
+    const { cookies } = this.#caller;
+    const body: Record<string, unknown> = { event: this.event, ...(!cookies && { visitor: this.#memory.key() }) };
+    if (again) body["again"] = true;
+    if (claim) body["claim"] = true;
+    if (token) body["door_token"] = token;
+    return { method: "POST", path: "enter", body };
   }
 
   #post(path: string): Request {

@@ -1,5 +1,15 @@
 // What went wrong, as the server says it (RFC 9457), or that it said nothing.
 
+/** The challenge whose token opens the door of an event. */
+export interface Challenge {
+  /** `turnstile` */
+  readonly kind: string;
+  readonly site_key: string;
+  /** What it must be rendered with. */
+  readonly action: string;
+  readonly cdata: string;
+}
+
 /** A refusal. Its slugs are those of the HTTP contract; `no-answer` is ours: the network is down, or who answered is not the line. */
 export class Problem extends Error {
   /** The last part of `type`, such as `sold-out`. */
@@ -10,6 +20,8 @@ export class Problem extends Error {
   readonly retryAfter: number | null;
   /** When the event opens, with `not-open-yet`. */
   readonly opensAt: string | null;
+  /** What to solve, with `door-failed`. */
+  readonly challenge: Challenge | null;
 
   constructor(status: number, retryAfter: number | null, body: unknown) {
     const said = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
@@ -20,6 +32,7 @@ export class Problem extends Error {
     this.status = status;
     this.retryAfter = retryAfter;
     this.opensAt = typeof said["event_start_time"] === "string" ? said["event_start_time"] : null;
+    this.challenge = (said["door"] as Challenge | undefined) ?? null;
   }
 
   /** Whether the same call may be answered later. */

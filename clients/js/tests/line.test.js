@@ -445,3 +445,27 @@ function generator(seed) {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 }
+
+test("who is asked for a door's token solves its challenge, as often as it takes, and loses nothing by it", async () => {
+  const { clock, fake, line } = start({ moves: () => 1 });
+  const challenge = { kind: "turnstile", site_key: "0x", action: "enter", cdata: "demo" };
+  const refusal = () => problem(403, "door-failed", { door: challenge });
+  fake.before = (request) => (request.path === "enter" && request.body.door_token !== "good" ? refusal() : undefined);
+  const asked = [];
+  const door = async (what) => {
+    asked.push(what);
+    return asked.length < 3 ? "bad" : "good";
+  };
+  const told = await walk(clock, line({ door }));
+  assert.equal(told.at(-1).state, "admitted");
+  assert.deepEqual(asked, [challenge, challenge, challenge]);
+  const enters = fake.requests.filter((request) => request.path === "enter").map(({ body }) => [body.visitor, body.door_token]);
+  const key = enters[0][0];
+  assert.deepEqual(enters, [[key, undefined], [key, "bad"], [key, "bad"], [key, "good"]]);
+});
+
+test("without somebody to solve it, a door is thrown with its challenge", async () => {
+  const { clock, fake, line } = start({ moves: () => 1 });
+  fake.before = () => problem(403, "door-failed", { door: { kind: "turnstile", site_key: "0x", action: "enter", cdata: "demo" } });
+  await assert.rejects(walk(clock, line()), (error) => error instanceof Problem && error.challenge.site_key === "0x");
+});

@@ -90,6 +90,17 @@ fn every_value_out_of_bounds_is_refused_by_name() {
 }
 
 #[test]
+fn a_door_is_none_unless_it_is_said_and_settings_from_before_there_were_doors_have_none() {
+    assert_eq!(with(json!({"door": "turnstile"})).unwrap().door, Door::Turnstile);
+    assert_eq!(with(json!({"door": null})).unwrap().door, Door::None);
+    let error = with(json!({"door": "revolving"})).unwrap_err();
+    assert_eq!(error.to_string(), "'door' must be 'none' or 'turnstile'");
+    let mut stored: Value = json::read(&json::write(&with(json!({})).unwrap())).unwrap();
+    assert_eq!(stored.as_object_mut().unwrap().remove("door"), Some(json!("none")));
+    assert_eq!(json::read::<Settings>(&stored.to_string()).unwrap(), with(json!({})).unwrap());
+}
+
+#[test]
 fn settings_of_later_versions_are_refused_as_such() {
     for field in LATER {
         let error = with(json!({ field: false })).unwrap_err();

@@ -2,6 +2,7 @@
 
 import { Line, Problem, type Place } from "ropeline";
 import { clock } from "./clock.js";
+import { door } from "./door.js";
 import { chime } from "./sound.js";
 import { get, View } from "./view.js";
 import { when, words } from "./words.js";
@@ -17,8 +18,8 @@ const LANGUAGE_SECONDS = 2_592_000;
 export function start(source: string): void {
   const { event = "", prefix = "", returnUrl, gate, seenCookie = "", now } = get("room").dataset;
   const bells = clock(source);
-  const line = new Line({ url: prefix, event, cookies: true, clock: bells, serverTime: Number(now), onTrouble });
-  const view = new View(bells, () => line.now());
+  const line = new Line({ url: prefix, event, cookies: true, clock: bells, serverTime: Number(now), onTrouble, door: door(bells, () => view) });
+  const view: View = new View(bells, () => line.now());
   let stop = new AbortController();
   let number: number | null = null;
   /** Whoever came back from the shop is not sent there again unasked. */

@@ -3,6 +3,7 @@
 //
 // * Every binding of an object namespace is replaced by a double. It notes each call, and fails as the rules say.
 // * Every object class is wrapped, so that an object can be reset around a command, and its alarm be late, double or lost.
+// * `ADDRESS_LIMIT` is there where the variable `TEST_ADDRESS_LIMIT` says how many each address has.
 // * Tests tell rules, and ask what was called, at `POST /__faults` (see `src/faults.rs`).
 //
 // All of it is plain data of this one isolate: nothing is resolved in one request that another one waits for.
@@ -14,7 +15,7 @@ const BINDINGS = ["REGISTRY", "LANE", "LINE"];
 // Told to a wrapped object, in a header beside the command.
 const ORDER = "x-fault-order";
 
-const told = { rules: [], calls: [], last: {}, shapes: {}, flooded: {}, stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0 };
+const told = { rules: [], calls: [], last: {}, shapes: {}, flooded: {}, stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0, limited: [], limit_fails: false };
 
 const realNow = Date.now.bind(Date);
 Date.now = () => realNow() + told.clock;
@@ -167,8 +168,20 @@ const double = (binding, real) => ({
   get: (id, options) => new Stub(binding, id.name, real.get(id, options)),
 });
 
+// The binding for addresses, where a test gives it a limit: counts by key for as long as the process lives.
+const counted = new Map();
+const limiter = (most) => ({
+  limit: async ({ key }) => {
+    told.limited.push(key);
+    if (told.limit_fails) fail("the limit was told to fail", {});
+    counted.set(key, (counted.get(key) ?? 0) + 1);
+    return { success: counted.get(key) <= most };
+  },
+});
+
 const withDoubles = (env) => {
   const wrapped = { ...env };
+  if (env.TEST_ADDRESS_LIMIT) wrapped.ADDRESS_LIMIT = limiter(Number(env.TEST_ADDRESS_LIMIT));
   for (const binding of BINDINGS) {
     if (!doubles.has(binding)) doubles.set(binding, double(binding, env[binding]));
     wrapped[binding] = doubles.get(binding);
@@ -225,6 +238,8 @@ const ops = {
   release: ({ name }) => void told.released.add(name),
   shapes: ({ shapes }) => void (told.shapes = shapes),
   alarms: ({ mode }) => void (told.alarms = mode),
+  limited: () => told.limited,
+  fail_limit: ({ fails }) => void (told.limit_fails = fails),
   clock: ({ ms }) => void (told.clock = ms),
   // So many visitors of a lane at once, and how many answers of which status there are so far.
   flood: async ({ object, count }, env) => {

@@ -253,6 +253,19 @@ impl World {
         self.tell(&json!({"op": "rung"})).await.as_u64().expect("a count")
     }
 
+    /// Whether the limit for addresses fails from now on, in a world with the variable `TEST_ADDRESS_LIMIT`.
+    pub async fn fail_address_limit(&self, fails: bool) {
+        self.tell(&json!({"op": "fail_limit", "fails": fails})).await;
+    }
+
+    /// The keys for which that limit was asked.
+    ///
+    /// # Panics
+    /// When the double's answer cannot be read.
+    pub async fn address_limit_asked(&self) -> Vec<Value> {
+        serde_json::from_value(self.tell(&json!({"op": "limited"})).await).expect("keys")
+    }
+
     /// What becomes of alarms.
     pub async fn alarms(&self, mode: Alarms) {
         self.tell(&json!({"op": "alarms", "mode": mode})).await;

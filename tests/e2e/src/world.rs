@@ -43,14 +43,14 @@ pub enum Role {
 pub struct WorldOptions {
     vars: Vec<(String, String)>,
     faults: bool,
-    shop: Option<u16>,
+    services: Vec<(&'static str, u16)>,
     signing: Option<String>,
 }
 
 impl Default for WorldOptions {
     fn default() -> Self {
         let vars = vec![("ROPELINE_TRACE".to_owned(), "true".to_owned())];
-        Self { vars, faults: false, shop: None, signing: None }
+        Self { vars, faults: false, services: Vec::new(), signing: None }
     }
 }
 
@@ -78,8 +78,14 @@ impl WorldOptions {
 
     /// A shop on this port of 127.0.0.1, for the gate to stand before.
     #[must_use]
-    pub fn shop(mut self, port: u16) -> Self {
-        self.shop = Some(port);
+    pub fn shop(self, port: u16) -> Self {
+        self.service("ORIGIN", port)
+    }
+
+    /// A service on this port of 127.0.0.1, bound under this name.
+    #[must_use]
+    pub fn service(mut self, binding: &'static str, port: u16) -> Self {
+        self.services.push((binding, port));
         self
     }
 
@@ -131,7 +137,7 @@ impl World {
             worker.bundle = PathBuf::from(bundle);
         }
         worker.before = options.faults.then(|| paths::root().join("tests/e2e/faults/shim.js"));
-        worker.shop = options.shop;
+        worker.services.clone_from(&options.services);
         for (name, value) in &options.vars {
             worker = worker.var(name, value);
         }

@@ -45,7 +45,13 @@ pub(super) fn browser(ui: &Ui) -> Result<Count> {
     let dir = paths::target().join("browser");
     let _ = std::fs::remove_dir_all(&dir);
     let keys = Keys::generate()?;
-    let worker = Workerd::start(&tools, &WorkerdOptions::product(free_port()?, dir.join("state"), &keys))?;
+    // Turnstile's check is played by the tests.
+    let siteverify = free_port()?;
+    let mut options = WorkerdOptions::product(free_port()?, dir.join("state"), &keys)
+        .var("ROPELINE_TURNSTILE_SITE_KEY", "0x-browser")
+        .var("ROPELINE_TURNSTILE_SECRET", "0x-secret");
+    options.services.push(("SITEVERIFY", siteverify));
+    let worker = Workerd::start(&tools, &options)?;
     let mut command = Command::new(&tools.node);
     command
         .args(["--test", "--test-reporter=tap", "--test-concurrency=1"])
@@ -56,6 +62,7 @@ pub(super) fn browser(ui: &Ui) -> Result<Count> {
         .env("ROPELINE_CHROMIUM", chromium.program)
         .env("ROPELINE_CHROMIUM_LIBRARIES", chromium.libraries)
         .env("ROPELINE_MODULES", chromium.modules)
+        .env("ROPELINE_SITEVERIFY_PORT", siteverify.to_string())
         .env("ROPELINE_SCREENS", paths::target().join("screens"));
     let mut shops = Vec::new();
     for event in EVENTS {

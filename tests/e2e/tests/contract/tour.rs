@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use ropeline_e2e::{Method, Role, Value, json, tokens};
+use ropeline_e2e::{Method, Role, Value, WorldOptions, json, tokens};
 
 use crate::call::Judged;
 use crate::{bad_input, enter, expired_pass, expired_ticket, phases, plain};
@@ -24,6 +24,10 @@ async fn everything_documented_is_answered_and_everything_answered_is_documented
     plain::bad_forms(&judged).await;
     phases::everywhere(&judged).await;
     bad_input::everywhere(&judged).await;
+    let options = WorldOptions::default().faults().var("TEST_ADDRESS_LIMIT", "1");
+    let options = options.var("ROPELINE_TURNSTILE_SITE_KEY", "0x").var("ROPELINE_TURNSTILE_SECRET", "0x");
+    let judged = Judged { world: options.start(), spec: judged.spec };
+    doors(&judged).await;
 
     let spec = judged.spec.borrow();
     let promised = spec.promised();
@@ -101,6 +105,16 @@ async fn visitors(j: &Judged) {
     ask(&tokens::altered(&first.ticket, 1, 40)).problem(401, "ticket-invalid").await;
     ask(&expired_ticket(j, &first.ticket)).problem(401, "ticket-expired").await;
     ask(&tiny.ticket).problem(403, "wrong-event").await;
+}
+
+/// What stands before new places.
+async fn doors(j: &Judged) {
+    j.world.create("closed", &json!({"door": "turnstile"})).await;
+    let new = || j.post("/queue/enter").json(json!({"event": "closed", "visitor": ropeline_e2e::new_key()}));
+    assert_eq!(new().problem(403, "door-failed").await.json()["door"]["cdata"], "closed");
+    let from = || new().header("cf-connecting-ip", "2001:db8::1");
+    from().problem(403, "door-failed").await;
+    from().problem(429, "too-many-requests").await;
 }
 
 /// What needs ticket and key.

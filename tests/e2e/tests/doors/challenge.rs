@@ -1,0 +1,168 @@
+//! Turnstile: who solved it gets a place, nobody else does, and nobody loses one by it.
+
+use std::time::{Duration, Instant};
+
+use ropeline_e2e::faults::{Fault, Rule};
+use ropeline_e2e::{Method, Role, WorldOptions, assert_problem, json, new_key};
+
+use crate::turnstile::{Mood, Solved};
+use crate::{EVENT, HERE, SITE_KEY, entered, knock, with_door};
+
+#[tokio::test]
+async fn a_place_is_for_who_solved_the_challenge_and_the_refusal_says_which() {
+    let (world, turnstile) = with_door(WorldOptions::default(), json!({})).await;
+    let key = new_key();
+    let refused = knock(&world, &key, None).await;
+    assert_problem(&refused, 403, "door-failed");
+    let door = json!({"kind": "turnstile", "site_key": SITE_KEY, "action": "enter", "cdata": EVENT});
+    assert_eq!(refused.json()["door"], door);
+    assert_eq!(entered(&world).await, 0);
+
+    let token = turnstile.solve(HERE);
+    assert_eq!(knock(&world, &key, Some(&token)).await.status, 201);
+    let asked = turnstile.asked();
+    assert_eq!(asked.len(), 1);
+    assert_eq!((&asked[0]["response"], &asked[0]["remoteip"]), (&json!(token), &json!("203.0.113.9")));
+    assert!(!asked[0].to_string().contains(&key), "the visitor's key is nobody's business: {}", asked[0]);
+}
+
+#[tokio::test]
+async fn whoever_has_a_place_is_answered_before_the_door() {
+    let (world, turnstile) = with_door(WorldOptions::default(), json!({})).await;
+    let key = new_key();
+    let first = knock(&world, &key, Some(&turnstile.solve(HERE))).await.json();
+    turnstile.asked();
+    turnstile.now_is(Mood::Broken);
+    for token in [None, Some("token.of.old")] {
+        let again = knock(&world, &key, token).await;
+        assert_eq!((again.status.as_u16(), &again.json()["number"]), (200, &first["number"]));
+    }
+    assert!(turnstile.asked().is_empty());
+
+    // A new place after the old one is a new place.
+    turnstile.now_is(Mood::Well);
+    let authorization = format!("Bearer {}", first["ticket"].as_str().expect("a ticket"));
+    let headers = [("authorization", authorization.as_str()), ("ropeline-visitor", key.as_str())];
+    assert_eq!(world.raw(Method::POST, "/queue/leave", &headers, "").await.status, 204);
+    let again = |token: Option<String>| {
+        let body = json!({"event": EVENT, "visitor": key, "again": true, "door_token": token});
+        let world = &world;
+        async move {
+            world.raw(Method::POST, "/queue/enter", &[("content-type", "application/json")], body.to_string()).await
+        }
+    };
+    assert_problem(&again(None).await, 403, "door-failed");
+    let place = again(Some(turnstile.solve(HERE))).await;
+    assert_eq!((place.status.as_u16(), place.json()["number"].as_u64()), (201, Some(2)));
+}
+
+#[tokio::test]
+async fn a_token_opens_once_for_one_visitor_whatever_answer_is_lost() {
+    let (world, turnstile) = with_door(WorldOptions::default().faults(), json!({})).await;
+    let (key, token) = (new_key(), turnstile.solve(HERE));
+    // The door was passed, and then nothing was answered.
+    world.fault(Rule::lane("enter", Fault::OVERLOADED)).await;
+    assert_problem(&knock(&world, &key, Some(&token)).await, 503, "overloaded");
+    assert_problem(&knock(&world, &new_key(), Some(&token)).await, 403, "door-failed");
+    assert_eq!(entered(&world).await, 0);
+    assert_eq!(knock(&world, &key, Some(&token)).await.status, 201);
+    assert_problem(&knock(&world, &new_key(), Some(&token)).await, 403, "door-failed");
+    assert_eq!(entered(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_token_of_another_page_or_event_does_not_open() {
+    let (world, turnstile) =
+        with_door(WorldOptions::default(), json!({"allowed_origins": ["https://shop.example"]})).await;
+    for solved in [
+        Solved { hostname: "elsewhere.example", ..HERE },
+        Solved { hostname: "", ..HERE },
+        Solved { action: "login", ..HERE },
+        Solved { action: "", ..HERE },
+        Solved { cdata: "other-sale", ..HERE },
+        Solved { cdata: "", ..HERE },
+    ] {
+        assert_problem(&knock(&world, &new_key(), Some(&turnstile.solve(solved))).await, 403, "door-failed");
+    }
+    assert_problem(&knock(&world, &new_key(), Some("made.up")).await, 403, "door-failed");
+    assert_problem(&knock(&world, &new_key(), Some("")).await, 403, "door-failed");
+    turnstile.asked();
+    assert_problem(&knock(&world, &new_key(), Some(&"x".repeat(2_049))).await, 400, "malformed-request");
+    assert!(turnstile.asked().is_empty());
+    assert_eq!(entered(&world).await, 0);
+    // A page of a listed origin shows the challenge, too.
+    let listed = turnstile.solve(Solved { hostname: "shop.example", ..HERE });
+    assert_eq!(knock(&world, &new_key(), Some(&listed)).await.status, 201);
+}
+
+#[tokio::test]
+async fn while_tokens_cannot_be_checked_the_door_is_closed_and_tokens_are_kept() {
+    let (world, turnstile) = with_door(WorldOptions::default(), json!({})).await;
+    let (key, token) = (new_key(), turnstile.solve(HERE));
+    for mood in [Mood::Broken, Mood::Confused, Mood::Silent] {
+        turnstile.now_is(mood);
+        let began = Instant::now();
+        let refused = knock(&world, &key, Some(&token)).await;
+        assert_problem(&refused, 503, "overloaded");
+        assert!(refused.header("retry-after").is_some());
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    }
+    assert_eq!(entered(&world).await, 0);
+    turnstile.now_is(Mood::Well);
+    assert_eq!(knock(&world, &key, Some(&token)).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_lane_of_an_older_version_gives_no_place_past_the_door() {
+    let (world, turnstile) = with_door(WorldOptions::default().faults(), json!({})).await;
+    world.fault(Rule::lane("known", Fault::answer(501, "")).times(2)).await;
+    assert_problem(&knock(&world, &new_key(), None).await, 503, "overloaded");
+    assert_problem(&knock(&world, &new_key(), Some(&turnstile.solve(HERE))).await, 503, "overloaded");
+    assert!(world.calls("LANE", "enter").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_page_of_such_an_event_may_show_the_challenge_and_says_without_a_script_that_it_needs_one() {
+    let (world, turnstile) = with_door(WorldOptions::default(), json!({})).await;
+    world.create("open", &json!({})).await;
+    let policy = async |path: &str| {
+        let page = world.raw(Method::GET, path, &[], "").await;
+        page.header("content-security-policy").expect("a policy").to_owned()
+    };
+    let shown = policy("/queue/events/sale/wait").await;
+    for part in ["script-src 'self' https://challenges.cloudflare.com;", "frame-src https://challenges.cloudflare.com;"]
+    {
+        assert!(shown.contains(part), "{shown}");
+    }
+    assert!(!policy("/queue/events/open/wait").await.contains("cloudflare"));
+
+    let plain =
+        world.raw(Method::GET, "/queue/events/sale/wait?mode=plain", &[("accept-language", "en")], "").await.text();
+    assert!(plain.contains("that check needs JavaScript") && !plain.contains("value=\"enter\""), "{plain}");
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-site", "same-origin"),
+        ("cookie", "ropeline-visitor-sale=a-key-of-a-browser-without-scripts"),
+    ];
+    let told = world.raw(Method::POST, "/queue/events/sale/wait", &headers, "action=enter").await;
+    assert_eq!(told.header("location"), Some("/queue/events/sale/wait?mode=plain&said=door-failed"));
+    assert_eq!(entered(&world).await, 0);
+    assert!(turnstile.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_door_without_its_keys_is_refused_and_where_they_are_gone_nobody_new_gets_in() {
+    let world = WorldOptions::default().start();
+    let refused =
+        world.keyed(Role::Admin, Method::PUT, "/queue/admin/events/sale", &json!({"door": "turnstile"})).await;
+    assert_problem(&refused, 400, "malformed-request");
+    assert_eq!(refused.json()["field"], "door");
+    assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains("ROPELINE_TURNSTILE_SECRET")));
+    world.create(EVENT, &json!({})).await;
+    let refused =
+        world.keyed(Role::Admin, Method::PATCH, "/queue/admin/events/sale", &json!({"door": "turnstile"})).await;
+    assert_problem(&refused, 400, "malformed-request");
+    let refused =
+        world.keyed(Role::Admin, Method::PATCH, "/queue/admin/events/sale", &json!({"door": "revolving"})).await;
+    assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains("'none' or 'turnstile'")));
+}
