@@ -23,6 +23,8 @@ fuzz_target!(|data: &[u8]| {
     assert!(!path.contains(['?', '#']) && (path == "/" || is_part(path, input)));
     assert!(!query.contains('#') && is_part(query, input));
     assert!(origin.len() + query.len() <= input.len());
+    let host = text::host_of(origin);
+    assert!(host.is_empty() || origin.ends_with(&format!("://{host}")) || origin.contains(&format!("://{host}:")));
 
     for parameters in [query, input] {
         if let Some(value) = text::parameter(parameters, "event") {
