@@ -11,7 +11,7 @@
 //! ```
 //!
 //! * [`types`], [`time`], [`subject`]: the words as types.
-//! * [`settings`]: what an operator may set for an event, checked and defaulted.
+//! * [`settings`]: what an operator may set for an event, checked and defaulted; [`gate`] and [`brand`] are settings with parts.
 //! * [`wire`]: what a lane and its line say to each other; [`json`]: how messages and stored settings are read.
 //! * [`lane`]: batches the visitors of one slice; one exchange in flight; a batch never changes once frozen.
 //! * [`line`](mod@line): the order itself. `frontier < next_number`, `acked <= drained <= head` at all times.
@@ -21,6 +21,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod brand;
 pub mod eta;
 pub mod gate;
 pub mod hex;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::brand::Brand;
 use crate::from_json;
 use crate::gate::Gate;
 use crate::time::rfc3339_or_null;
@@ -124,6 +125,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// What visitors are told, as text.
     pub message: String,
+    /// How the waiting page looks; null: like ours.
+    pub brand: Option<Box<Brand>>,
     /// Whether the board shows counts and limits.
     pub public_counts: bool,
     /// Kafka topic; the relay's when null.
@@ -132,7 +135,7 @@ pub struct Settings {
     pub test: bool,
 }
 
-from_json! { struct Settings { name, total_active_users, new_users_per_minute, session_duration_seconds, disable_session_renewal, queueing_method, queue_all = default, suspended = default, sold_out = default, prequeue_start_time = time, event_start_time = time, event_end_time = time, shuffle_at_event_start = default, queueing_status_code, lanes, gate, door = default, location_hint, max_line_length, max_unacked, audience, return_url, allowed_origins, message, public_counts, topic, test = default } }
+from_json! { struct Settings { name, total_active_users, new_users_per_minute, session_duration_seconds, disable_session_renewal, queueing_method, queue_all = default, suspended = default, sold_out = default, prequeue_start_time = time, event_start_time = time, event_end_time = time, shuffle_at_event_start = default, queueing_status_code, lanes, gate, door = default, location_hint, max_line_length, max_unacked, audience, return_url, allowed_origins, message, brand, public_counts, topic, test = default } }
 
 /// Why a body is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -208,6 +211,7 @@ impl Settings {
             return_url: None,
             allowed_origins: Vec::new(),
             message: String::new(),
+            brand: None,
             public_counts: false,
             topic: None,
             test: false,
@@ -319,6 +323,7 @@ impl Settings {
             }
             "allowed_origins" => self.allowed_origins = read.origins()?,
             "message" => self.message = read.text(0, MAX_MESSAGE, &defaults.message)?,
+            "brand" => self.brand = read.brand(self.brand.take())?,
             "public_counts" => self.public_counts = read.flag(defaults.public_counts)?,
             "topic" => {
                 let expected = "null or a Kafka topic name: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'";
@@ -419,6 +424,18 @@ impl Field<'_> {
         }
     }
 
+    /// An object is merged into the one there is, as RFC 7396 has it.
+    fn brand(&self, before: Option<Box<Brand>>) -> Result<Option<Box<Brand>>, SettingsError> {
+        match self.value {
+            Value::Null => Ok(None),
+            Value::Object(body) => match before.unwrap_or_default().with(body) {
+                Ok(brand) => Ok(Some(Box::new(brand))),
+                Err((field, expected)) => Err(SettingsError::Invalid { field, expected }),
+            },
+            _ => Err(self.expected("null or an object with accent, accent_dark, logo, logo_alt and link")),
+        }
+    }
+
     fn time(&self) -> Result<Option<UnixMillis>, SettingsError> {
         if self.value.is_null() {
             return Ok(None);
@@ -471,7 +488,8 @@ fn is_origin(text: &str) -> bool {
     text.len() <= MAX_URL && after_scheme(text).is_some_and(is_authority)
 }
 
-fn is_return_url(text: &str) -> bool {
+/// An absolute address without a fragment.
+pub(crate) fn is_return_url(text: &str) -> bool {
     let plain = text.len() <= MAX_URL && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\`{}|^#".contains(&b));
     plain
         && after_scheme(text).is_some_and(|rest| {

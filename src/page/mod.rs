@@ -11,8 +11,10 @@
 //! Invariant: whatever strings an event carries, the document has the elements of `wait.html` and no
 //! others, and its policy has the directives of [`csp`] and no others.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use ropeline_queue::brand::{Brand, Colour};
 use ropeline_queue::settings::Door;
 
 mod template;
@@ -40,6 +42,8 @@ pub struct PageContext<'a> {
     pub name: &'a str,
     /// The operator's message; may be empty.
     pub message: &'a str,
+    /// Colours, logo and link.
+    pub brand: Option<&'a Brand>,
     /// Where the admitted are sent with their pass. Anything but an absolute `http(s)` URL counts as none.
     pub return_url: Option<&'a str>,
     /// Whether the page stands in for the one that was asked for: whoever is let in goes there.
@@ -85,23 +89,44 @@ pub struct Plain {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asset {
     /// The whole body.
-    pub body: &'static str,
+    pub body: Cow<'static, str>,
     /// Its `Content-Type`.
     pub content_type: &'static str,
     /// Its `ETag`, with quotes.
     pub etag: String,
 }
 
-/// The asset of that name below `{prefix}/assets/`, if there is one.
+/// The asset of that name below `{prefix}/assets/`, if there is one. `accents`: those of the style sheet, where they are not ours.
+///
+/// Colours are in the sheet's own address. So a brand needs no inline style, no second request and no look at any event: whatever
+/// document a browser has, its sheet has that document's colours.
 #[must_use]
-pub fn asset(name: &str) -> Option<Asset> {
-    let (body, content_type) = match name {
-        "wait.js" => (WAIT_JS, "text/javascript; charset=utf-8"),
-        "wait.css" => (WAIT_CSS, "text/css; charset=utf-8"),
+pub fn asset(name: &str, accents: [Option<Colour>; 2]) -> Option<Asset> {
+    let (mut body, content_type) = match name {
+        "wait.js" => (Cow::Borrowed(WAIT_JS), "text/javascript; charset=utf-8"),
+        "wait.css" => (Cow::Borrowed(WAIT_CSS), "text/css; charset=utf-8"),
         _ => return None,
     };
-    let etag = format!("\"{:016x}\"", fnv1a(0xcbf2_9ce4_8422_2325, body));
+    if let ("wait.css", [light, dark]) = (name, accents) {
+        for (accent, look) in [(light, "light"), (dark, "dark")] {
+            if let Some(accent) = accent {
+                body.to_mut().push_str(&format!(
+                    "\n@media (prefers-color-scheme: {look}) {{ :root {{ --accent: {accent}; }} }}"
+                ));
+            }
+        }
+    }
+    let etag = format!("\"{:016x}\"", fnv1a(0xcbf2_9ce4_8422_2325, &body));
     Some(Asset { body, content_type, etag })
+}
+
+/// How `accents` stand in the address of the style sheet.
+fn in_address(accents: [Option<Colour>; 2]) -> String {
+    let [light, dark] = accents.map(|accent| accent.map(|accent| accent.to_string()));
+    let part = |name: &str, accent: Option<String>| {
+        accent.map(|accent| format!("&{name}={}", accent.trim_start_matches('#'))).unwrap_or_default()
+    };
+    part("accent", light) + &part("accent_dark", dark)
 }
 
 /// One language's texts, and the template with them in it: what does not differ from visitor to visitor.
@@ -163,6 +188,9 @@ fn filled(context: &PageContext, Prepared { words, template }: &Prepared) -> Str
         Some((low, high)) => words.range(low, high),
         None => words.word("eta.unknown").to_owned(),
     };
+    let logo = context.brand.and_then(|brand| Some((brand.logo.as_deref()?, brand.logo_alt.as_str())));
+    let link = context.brand.and_then(|brand| brand.link.as_ref());
+    let accents = context.brand.map(|brand| in_address(brand.accents())).unwrap_or_default();
     let slots: [(&str, &str); _] = [
         ("event", context.event),
         ("name", context.name),
@@ -174,6 +202,11 @@ fn filled(context: &PageContext, Prepared { words, template }: &Prepared) -> Str
         ("now", &context.now_ms.to_string()),
         ("opens", &opens),
         ("commitment", context.commitment),
+        ("accents", &accents),
+        ("logo", logo.map_or("", |(logo, _)| logo)),
+        ("logo_alt", logo.map_or("", |(_, alt)| alt)),
+        ("link", link.map_or("", |link| &link.url)),
+        ("link_text", link.map_or("", |link| &link.text)),
         ("self", &self_path),
         ("shop", return_url.unwrap_or(&self_path)),
         ("title", &title),

@@ -1,5 +1,7 @@
 //! The page's promises: nothing an event carries becomes markup, code or a header.
 
+use ropeline_queue::brand::{Brand, CARD, Colour, Link, TEXT};
+
 use super::words::{Words, grouped};
 use super::{Door, Language, PageContext, Plain, WAIT_CSS, WAIT_HTML, WAIT_JS, asset, csp, origin_of, render};
 
@@ -7,6 +9,7 @@ const PLAIN: PageContext<'static> = PageContext {
     event: "demo",
     name: "The Demo Tour",
     message: "Doors at eight.",
+    brand: None,
     return_url: Some("https://shop.example/enter-shop?from=line&lang=en"),
     at_gate: false,
     prefix: "/queue",
@@ -34,6 +37,17 @@ fn plain(view: &'static str) -> PageContext<'static> {
     PageContext { plain: Some(place), ..PLAIN }
 }
 
+/// A brand that has everything, with this for all its texts.
+fn brand(text: &str) -> Brand {
+    Brand {
+        accent: Colour::parse("#b3261e"),
+        accent_dark: None,
+        logo: Some(text.to_owned()),
+        logo_alt: text.to_owned(),
+        link: Some(Link { url: text.to_owned(), text: text.to_owned() }),
+    }
+}
+
 #[test]
 fn a_hostile_text_adds_no_markup() {
     for (plain, text) in [None, plain("admitted").plain].iter().flat_map(|plain| HOSTILE.map(|text| (plain, text))) {
@@ -41,7 +55,7 @@ fn a_hostile_text_adds_no_markup() {
             let pass = plain.as_ref().map(|plain| Plain { pass: Some(text.to_string()), ..plain.clone() });
             PageContext { plain: pass, ..PLAIN }
         };
-        let usual = render(&with("abc"));
+        let usual = render(&PageContext { brand: Some(&brand("abc")), ..with("abc") });
         let page = render(&PageContext {
             event: text,
             name: text,
@@ -51,6 +65,7 @@ fn a_hostile_text_adds_no_markup() {
             prefix: text,
             seen_cookie: text,
             commitment: text,
+            brand: Some(&brand(text)),
             ..with(text)
         });
         // The pass's form is there only for a shop's address.
@@ -290,14 +305,61 @@ fn without_a_script_the_page_says_where_the_visitor_is_and_offers_what_can_be_do
 }
 
 #[test]
+fn a_brand_is_a_logo_a_link_and_the_address_of_the_style_sheet() {
+    let page = render(&PageContext { brand: Some(&brand("abc")), ..PLAIN });
+    for part in [
+        "<img id=\"logo\" src=\"abc\" alt=\"abc\">",
+        "<a href=\"abc\" target=\"_blank\" rel=\"noopener\">abc</a>",
+        "&amp;accent=b3261e&amp;accent_dark=",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let bare = render(&PageContext { brand: Some(&Brand::default()), ..PLAIN });
+    assert_eq!(bare, render(&PLAIN), "a brand of nothing is none");
+    for part in ["<img", "id=\"link\"", "accent"] {
+        assert!(!bare.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_style_sheet_has_the_accents_it_is_asked_for() {
+    let colour = |text: &str| Colour::parse(text);
+    let both = asset("wait.css", [colour("#b3261e"), colour("#ffb4ab")]).expect("the style");
+    let rules = both.body.strip_prefix(WAIT_CSS).expect("ours comes first");
+    assert_eq!(
+        rules,
+        "\n@media (prefers-color-scheme: light) { :root { --accent: #b3261e; } }\
+         \n@media (prefers-color-scheme: dark) { :root { --accent: #ffb4ab; } }"
+    );
+    let dark = asset("wait.css", [None, colour("#ffb4ab")]).expect("the style");
+    assert!(!dark.body.contains("color-scheme: light)"), "{}", dark.body);
+    assert_ne!(both.etag, dark.etag);
+    assert_eq!(asset("wait.js", [colour("#b3261e"), None]), asset("wait.js", [None; 2]));
+}
+
+#[test]
+fn accents_are_held_against_the_colours_that_the_page_has() {
+    let (light, dark) = WAIT_CSS.split_once("(prefers-color-scheme: dark)").expect("two looks");
+    for (sheet, look) in [(light, 0), (dark, 1)] {
+        for (name, colour) in [("card", CARD[look]), ("on-accent", TEXT[look])] {
+            let first = sheet.split_once(&format!("--{name}: ")).and_then(|(_, rest)| rest.get(..7));
+            assert_eq!(first, Some(&*colour.to_string()), "--{name}");
+        }
+        let ours = sheet.split_once("--accent: ").and_then(|(_, rest)| rest.get(..7)).and_then(Colour::parse);
+        let ours = ours.expect("an accent");
+        assert!(ours.contrast(CARD[look]) >= 4.5 && ours.contrast(TEXT[look]) >= 4.5, "{ours}");
+    }
+}
+
+#[test]
 fn assets_are_known_by_name_and_have_tags_of_their_own() {
-    let js = asset("wait.js").expect("the script");
-    let css = asset("wait.css").expect("the style");
-    assert_eq!((js.body, css.body), (WAIT_JS, WAIT_CSS));
+    let js = asset("wait.js", [None; 2]).expect("the script");
+    let css = asset("wait.css", [None; 2]).expect("the style");
+    assert_eq!((&*js.body, &*css.body), (WAIT_JS, WAIT_CSS));
     assert!(js.content_type.starts_with("text/javascript") && css.content_type.starts_with("text/css"));
     assert_ne!(js.etag, css.etag);
     assert!(js.etag.starts_with('"') && js.etag.ends_with('"') && js.etag.len() == 18);
     for name in ["", "wait.html", "../wait.js", "wait.js/"] {
-        assert_eq!(asset(name), None, "{name}");
+        assert_eq!(asset(name, [None; 2]), None, "{name}");
     }
 }

@@ -4,6 +4,7 @@
 //! without a script: it shows where the visitor is, and its forms come here. Each is answered 303, back to the page with what was
 //! `said`, or on to a shop on this very origin; a shop elsewhere gets the pass by a form of the page.
 
+use ropeline_queue::brand::Colour;
 use ropeline_queue::place::State;
 use ropeline_queue::settings::Door;
 use ropeline_queue::wire::Phase;
@@ -78,6 +79,7 @@ pub fn document(
         event: id,
         name: &settings.name,
         message: &settings.message,
+        brand: settings.brand.as_deref(),
         return_url,
         at_gate,
         prefix: &c.deployment.prefix,
@@ -241,11 +243,12 @@ async fn held(c: &Context, event: &Event, action: &str) -> Result<(State, Reply)
 
 /// The page's script or style sheet.
 pub fn asset(c: &Context, name: &str) -> Result<Reply, Problem> {
-    let asset = page::asset(name)
+    let accent = |name: &str| Colour::parse(&format!("#{}", c.call.query(name)?));
+    let asset = page::asset(name, [accent("accent"), accent("accent_dark")])
         .ok_or_else(|| Problem::new(Slug::NotFound, "no such asset; the waiting page names those there are"))?;
     if matches(c, &asset.etag) {
         return Ok(Reply::empty(304).public(ASSET_SECONDS).with("etag", asset.etag));
     }
-    let reply = Reply::text(200, asset.content_type, asset.body.to_owned());
+    let reply = Reply::text(200, asset.content_type, asset.body.into_owned());
     Ok(reply.public(ASSET_SECONDS).with("etag", asset.etag).with("x-content-type-options", "nosniff"))
 }

@@ -67,6 +67,8 @@ fn every_value_out_of_bounds_is_refused_by_name() {
         ("allowed_origins", json!(["https://shop.example/"])),
         ("allowed_origins", json!(["*"])),
         ("message", json!("x".repeat(1_001))),
+        ("brand", json!("#2350d8")),
+        ("brand.accent", json!({"accent": "#ffd400"})),
         ("public_counts", json!(1)),
         ("queue_all", json!("no")),
         ("suspended", json!(0)),
@@ -84,7 +86,7 @@ fn every_value_out_of_bounds_is_refused_by_name() {
         ("topic", json!("x".repeat(250))),
         ("topic", json!("a b")),
     ] {
-        let error = with(json!({ field: bad })).unwrap_err();
+        let error = with(json!({ field.split('.').next().unwrap(): bad })).unwrap_err();
         assert!(matches!(&error, SettingsError::Invalid { field: named, .. } if named == field), "{field}: {error}");
     }
 }
@@ -163,6 +165,8 @@ fn settings_stored_by_an_earlier_version_are_read_with_the_defaults_of_what_is_n
         "event_start_time",
         "event_end_time",
         "shuffle_at_event_start",
+        "gate",
+        "brand",
         "test",
     ] {
         assert!(stored.as_object_mut().unwrap().remove(new).is_some(), "{new}");

@@ -4,12 +4,14 @@
 //! * `routes`: the file and the Worker know the same routes, methods and settings.
 //! * `bad_input`: what is wrong on any route is told, and the next good request works.
 //! * `browser`: cookies, CSRF, CORS, the waiting page; `plain`: that page without a script.
+//! * `brand`: how the page looks, as an operator says it.
 //! * `phases`: what an event's phases and the switches of operator and origin answer.
 //! * `operator`: versions, partial changes, what is fixed.
 //! * `secrets`: what must never be logged.
 //! * `documents`: what README and docs show is real; `origin` is the code they give to origins.
 
 mod bad_input;
+mod brand;
 mod browser;
 mod call;
 mod documents;

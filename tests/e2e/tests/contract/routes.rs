@@ -193,6 +193,7 @@ async fn every_setting_is_documented_in_both_files_and_refused_by_name_when_it_i
         ("allowed_origins", json!("https://shop.example")),
         ("allowed_origins", json!(["https://shop.example/"])),
         ("message", json!("x".repeat(1_001))),
+        ("brand", json!("#2350d8")),
         ("public_counts", json!(1)),
         ("topic", json!("two words")),
     ];
