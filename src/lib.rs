@@ -41,6 +41,8 @@ mod objects;
 #[cfg(target_arch = "wasm32")]
 mod routes;
 #[cfg(target_arch = "wasm32")]
+mod templates;
+#[cfg(target_arch = "wasm32")]
 mod tokens;
 
 #[cfg(target_arch = "wasm32")]

@@ -127,6 +127,8 @@ pub struct Settings {
     pub message: String,
     /// How the waiting page looks; null: like ours.
     pub brand: Option<Box<Brand>>,
+    /// The version that brought the operator's own page; null: ours is shown. Not to be set here.
+    pub page: Option<u64>,
     /// Whether the board shows counts and limits.
     pub public_counts: bool,
     /// Kafka topic; the relay's when null.
@@ -135,7 +137,7 @@ pub struct Settings {
     pub test: bool,
 }
 
-from_json! { struct Settings { name, total_active_users, new_users_per_minute, session_duration_seconds, disable_session_renewal, queueing_method, queue_all = default, suspended = default, sold_out = default, prequeue_start_time = time, event_start_time = time, event_end_time = time, shuffle_at_event_start = default, queueing_status_code, lanes, gate, door = default, location_hint, max_line_length, max_unacked, audience, return_url, allowed_origins, message, brand, public_counts, topic, test = default } }
+from_json! { struct Settings { name, total_active_users, new_users_per_minute, session_duration_seconds, disable_session_renewal, queueing_method, queue_all = default, suspended = default, sold_out = default, prequeue_start_time = time, event_start_time = time, event_end_time = time, shuffle_at_event_start = default, queueing_status_code, lanes, gate, door = default, location_hint, max_line_length, max_unacked, audience, return_url, allowed_origins, message, brand, page, public_counts, topic, test = default } }
 
 /// Why a body is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -212,6 +214,7 @@ impl Settings {
             allowed_origins: Vec::new(),
             message: String::new(),
             brand: None,
+            page: None,
             public_counts: false,
             topic: None,
             test: false,
@@ -324,6 +327,9 @@ impl Settings {
             "allowed_origins" => self.allowed_origins = read.origins()?,
             "message" => self.message = read.text(0, MAX_MESSAGE, &defaults.message)?,
             "brand" => self.brand = read.brand(self.brand.take())?,
+            // What was read can be written back; the line keeps its own.
+            "page" if value.is_null() || value.is_u64() => {}
+            "page" => return Err(read.expected("left out here: the page itself is put with PUT …/page")),
             "public_counts" => self.public_counts = read.flag(defaults.public_counts)?,
             "topic" => {
                 let expected = "null or a Kafka topic name: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'";

@@ -110,6 +110,39 @@ fn of_two_operators_who_change_the_same_version_one_is_told_of_the_other() {
 }
 
 #[test]
+fn a_page_has_its_own_way_in_and_a_version_that_is_never_used_again() {
+    let mut desk = Desk::new(Settings::defaults(&demo()));
+    let first = desk.rows.configured.version;
+    let set = |desk: &mut Desk, page: Option<&str>, if_version| {
+        let step = desk.line.set_page(desk.now, page.map(str::to_owned), if_version, "admin 1234");
+        desk.commit(step).map(|configured| configured.settings.page)
+    };
+    assert_eq!(set(&mut desk, None, None), Ok(None), "there was none to take away");
+    assert_eq!((desk.rows.configured.version, desk.rows.audits.len()), (first, 0));
+    assert_eq!(set(&mut desk, Some("<one>"), None), Ok(Some(first + 1)));
+    assert_eq!(desk.rows.page.as_deref(), Some("<one>"));
+    // Settings neither set it nor take it away, whatever they say.
+    desk.set(|settings| (settings.page, settings.message) = (None, "hello".to_owned())).unwrap();
+    desk.set(|settings| settings.page = Some(77)).unwrap();
+    assert_eq!(desk.rows.configured.settings.page, Some(first + 1));
+    assert_eq!(set(&mut desk, Some("<two>"), Some(first)), Err(ConfigureError::Changed { current: first + 1 }));
+    assert_eq!(desk.rows.page.as_deref(), Some("<one>"));
+    assert_eq!(set(&mut desk, Some("<two>"), Some(first + 1)), Ok(Some(first + 3)));
+    assert_eq!(set(&mut desk, None, None), Ok(None));
+    assert_eq!(desk.rows.page, None);
+    assert_eq!(set(&mut desk, None, Some(first + 3)), Err(ConfigureError::Changed { current: 0 }));
+    assert_eq!(set(&mut desk, Some("<one>"), None), Ok(Some(first + 5)));
+    let said: Vec<_> = desk.rows.audits.iter().filter(|audit| audit.action == "page").collect();
+    assert_eq!(said.len(), 4);
+    assert_eq!(
+        (said[1].by.as_str(), said[1].detail.as_str()),
+        ("admin 1234", r#"{"page":{"from":2,"to":4},"bytes":5}"#)
+    );
+    desk.line = desk.rows.restore(desk.now);
+    assert_eq!(desk.line.configured().settings.page, Some(first + 5));
+}
+
+#[test]
 fn until_something_hangs_on_it_every_setting_but_those_of_creation_can_change() {
     let mut desk = Desk::new(drawn());
     let changes: [fn(&mut Settings); 6] = [

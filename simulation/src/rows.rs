@@ -145,6 +145,7 @@ impl LineRows {
             }
             Change::Course(course) => self.course = *course,
             Change::Audit(_) => self.audits += 1,
+            Change::Page(_) => {}
             Change::Gone { first, last, why, at } => {
                 self.gone.insert(*first, (*last, *why, *at));
             }

@@ -102,7 +102,7 @@ impl Slug {
             Self::SessionEnded => ("session-ended", 410, "The session is over"),
             Self::PreconditionFailed => ("precondition-failed", 412, "The precondition does not hold"),
             Self::TooLarge => ("too-large", 413, "The request is too large"),
-            Self::UnsupportedMediaType => ("unsupported-media-type", 415, "The body must be JSON"),
+            Self::UnsupportedMediaType => ("unsupported-media-type", 415, "The body has the wrong media type"),
             Self::NotOpenYet => ("not-open-yet", 409, "The event has not opened yet"),
             Self::SoldOut => ("sold-out", 410, "Sold out"),
             Self::EventEnded => ("event-ended", 410, "The event is over"),

@@ -1,4 +1,5 @@
-//! A request, read once: path, query, headers that matter, cookies, and a bounded body: JSON, or the waiting page's form.
+//! A request, read once: path, query, headers that matter, cookies, and a bounded body: JSON, the waiting page's form, or an
+//! operator's own page.
 
 use std::cell::OnceCell;
 
@@ -11,7 +12,7 @@ use worker::web_sys;
 use super::problem::{Problem, Slug};
 use super::text;
 
-/// The largest body taken, bytes.
+/// The largest body taken, bytes; an operator's own page may be larger.
 pub const MAX_BODY: usize = 16 * 1024;
 
 /// A request as the routes see it.
@@ -117,7 +118,7 @@ impl Call {
 
     /// The body as a JSON object. Empty counts as `{}` where `or_empty`.
     pub async fn object(&self, or_empty: bool) -> Result<Map<String, Value>, Problem> {
-        let text = self.body().await?;
+        let text = self.body(MAX_BODY).await?;
         if text.trim().is_empty() && or_empty {
             return Ok(Map::new());
         }
@@ -148,7 +149,7 @@ impl Call {
 
     /// The body as a form's fields, undecoded: the values we know need no encoding.
     pub async fn form(&self) -> Result<Map<String, Value>, Problem> {
-        let text = self.body().await?;
+        let text = self.body(MAX_BODY).await?;
         if self.media() != "application/x-www-form-urlencoded" {
             return Err(Problem::new(
                 Slug::UnsupportedMediaType,
@@ -162,19 +163,31 @@ impl Call {
             .collect())
     }
 
+    /// The body as HTML of at most so many bytes.
+    pub async fn html(&self, most: usize) -> Result<String, Problem> {
+        let text = self.body(most).await?;
+        if self.media() != "text/html" {
+            return Err(Problem::new(
+                Slug::UnsupportedMediaType,
+                "send the page with 'Content-Type: text/html; charset=utf-8'",
+            ));
+        }
+        Ok(text)
+    }
+
     /// The media type of the body, without parameters.
     fn media(&self) -> String {
         let media = self.header("content-type").unwrap_or_default();
         media.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
     }
 
-    async fn body(&self) -> Result<String, Problem> {
+    async fn body(&self, most: usize) -> Result<String, Problem> {
         let length = self.header("content-length").and_then(|value| value.parse::<usize>().ok());
         match length {
-            Some(length) if length > MAX_BODY => Err(too_large()),
+            Some(length) if length > most => Err(too_large(most)),
             // The runtime keeps to the length that was told.
             Some(_) => self.text().await,
-            None => self.text_in_chunks().await,
+            None => self.text_in_chunks(most).await,
         }
     }
 
@@ -184,8 +197,8 @@ impl Call {
         utf8(Uint8Array::new(&buffer).to_vec())
     }
 
-    /// The body as text when its length was not told, up to [`MAX_BODY`].
-    async fn text_in_chunks(&self) -> Result<String, Problem> {
+    /// The body as text when its length was not told, up to so many bytes.
+    async fn text_in_chunks(&self, most: usize) -> Result<String, Problem> {
         let Some(body) = self.raw.body() else { return Ok(String::new()) };
         let reader: web_sys::ReadableStreamDefaultReader = body.get_reader().dyn_into().map_err(|_| broken())?;
         let mut bytes = Vec::new();
@@ -196,8 +209,8 @@ impl Call {
                 break;
             }
             let chunk: Uint8Array = get("value").map_err(|_| broken())?.dyn_into().map_err(|_| broken())?;
-            if bytes.len() + chunk.length() as usize > MAX_BODY {
-                return Err(too_large());
+            if bytes.len() + chunk.length() as usize > most {
+                return Err(too_large(most));
             }
             bytes.extend(chunk.to_vec());
         }
@@ -210,8 +223,8 @@ fn utf8(bytes: Vec<u8>) -> Result<String, Problem> {
         .map_err(|_| Problem::new(Slug::MalformedRequest, "the body is not UTF-8; send it as UTF-8"))
 }
 
-fn too_large() -> Problem {
-    Problem::new(Slug::TooLarge, format!("the body may have at most {MAX_BODY} bytes"))
+fn too_large(most: usize) -> Problem {
+    Problem::new(Slug::TooLarge, format!("the body may have at most {most} bytes"))
 }
 
 fn broken() -> Problem {

@@ -39,7 +39,7 @@ pub enum RegistryCommand {
     /// Keeps an id for a new event with so many lanes; the salt is used if the id is new. → [`Reservation`]
     Reserve { event: EventId, salt: String, lanes: u16 },
     /// A line tells its settings; makes a reserved event live. → [`Told`]
-    Tell { event: EventId, configured: Configured },
+    Tell { event: EventId, configured: Box<Configured> },
     /// A line tells whether it has entries that are not acked. What came with a later `stamp` counts. → [`Told`]
     Busy { event: EventId, busy: bool, stamp: u64 },
     /// The events that are busy. → `Vec<EventId>`
@@ -280,6 +280,17 @@ pub enum LineCommand {
     Audit,
     /// The settings there are. → `Configured`
     Configured,
+    /// A page of the operator's own; none: ours again. → [`Configuring`]
+    SetPage {
+        /// Its HTML.
+        page: Option<String>,
+        /// Only if the page there is has this version.
+        if_version: Option<u64>,
+        /// Whose key.
+        by: String,
+    },
+    /// The operator's own page. → `Option<PageRow>`
+    Page,
     /// One exchange with a lane. → `ExchangeReply`
     Exchange(Exchange),
     /// How the event stands. → `Board`
@@ -323,6 +334,8 @@ from_json! {
         "history" => History { number },
         "audit" => Audit,
         "configured" => Configured,
+        "set_page" => SetPage { page, if_version, by },
+        "page" => Page,
         "exchange" => Exchange(Exchange),
         "board" => Board,
         "stats" => Stats,
@@ -359,6 +372,17 @@ from_json! {
         "invalid" => Invalid { field, detail },
     }
 }
+
+/// A page of the operator's own.
+#[derive(Debug, Serialize)]
+pub struct PageRow {
+    /// The settings' version that brought it.
+    pub version: u64,
+    /// Its HTML.
+    pub html: String,
+}
+
+from_json! { struct PageRow { version, html } }
 
 /// What an origin asks of a line's pace.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -25,7 +25,7 @@ use worker::worker_sys::DurableObjectState;
 use worker::{Env, State};
 
 use super::call::{Address, Answer, Message, call_once};
-use super::command::{Configuring, LineCommand, Pace, RegistryCommand, Told, Undone, write_log};
+use super::command::{Configuring, LineCommand, Pace, PageRow, RegistryCommand, Told, Undone, write_log};
 use super::cost;
 use super::line_store::{self, SqlLine, ToldRow};
 use super::reply::{self, Refused};
@@ -139,6 +139,19 @@ impl Inner {
                 let audits = self.with(|_, store| store.audits())?.ok_or(Refused::Absent)?;
                 Ok(json::write(&audits))
             }
+            LineCommand::SetPage { page, if_version, by } => {
+                let answer = self.step(|line, _| Ok::<_, SqlError>(line.set_page(now(), page, if_version, &by)))?;
+                let answer = configuring(answer)?;
+                self.tell().await?;
+                Ok(json::write(&answer))
+            }
+            LineCommand::Page => {
+                let page = self.with(|line, store| {
+                    let html = store.page()?.zip(line.configured().settings.page);
+                    Ok::<_, SqlError>(html.map(|(html, version)| PageRow { version, html }))
+                })?;
+                Ok(json::write(&page.ok_or(Refused::Absent)?))
+            }
             LineCommand::Configured => self.read(|line| line.configured().clone()),
             LineCommand::Exchange(exchange) => self.exchange(&exchange),
             LineCommand::Board => self.step(|line, _| Ok::<_, SqlError>(line.board(now())))?.as_json(),
@@ -228,16 +241,7 @@ impl Inner {
 
     fn configure(&self, settings: Settings, if_version: Option<u64>, by: &str) -> Result<Configuring, Refused> {
         let answer = self.step(|line, _| Ok::<_, SqlError>(line.configure(now(), settings, if_version, by)))?;
-        let Stepped::Is(answer) = answer else { return Err(Refused::Absent) };
-        match answer {
-            Ok(configured) => Ok(Configuring::Done { configured }),
-            Err(ConfigureError::Changed { current }) => Ok(Configuring::Changed { current }),
-            Err(ConfigureError::Fixed { field, since }) => {
-                Ok(Configuring::Fixed { field: field.to_owned(), since: since.to_owned() })
-            }
-            Err(ConfigureError::Invalid(error)) => Ok(invalid(&error)),
-            Err(other) => Err(Refused::Storage(SqlError(other.to_string()))),
-        }
+        configuring(answer)
     }
 
     /// What the origin asks: a slower pace, or that everybody is told that it is sold out.
@@ -420,8 +424,9 @@ impl Inner {
             let mut commands = Vec::new();
             if heard.config_version != truth.config_version {
                 let configured = self.with(|line, _| Ok::<_, SqlError>(line.configured().clone()))?;
-                commands
-                    .extend(configured.map(|configured| RegistryCommand::Tell { event: event.clone(), configured }));
+                let told =
+                    |configured| RegistryCommand::Tell { event: event.clone(), configured: Box::new(configured) };
+                commands.extend(configured.map(told));
             }
             if heard.busy != truth.busy || self.unsure.get() {
                 commands.push(RegistryCommand::Busy { event, busy: truth.busy, stamp: truth.stamp });
@@ -451,6 +456,20 @@ impl Inner {
 /// A step whose answer is JSON.
 fn written<T: ToJson>(step: Step<T>) -> Step<String> {
     Step { answer: json::write(&step.answer), changes: step.changes }
+}
+
+/// What became of settings or a page, as it is told.
+fn configuring(answer: Stepped<Result<Configured, ConfigureError>>) -> Result<Configuring, Refused> {
+    let Stepped::Is(answer) = answer else { return Err(Refused::Absent) };
+    match answer {
+        Ok(configured) => Ok(Configuring::Done { configured }),
+        Err(ConfigureError::Changed { current }) => Ok(Configuring::Changed { current }),
+        Err(ConfigureError::Fixed { field, since }) => {
+            Ok(Configuring::Fixed { field: field.to_owned(), since: since.to_owned() })
+        }
+        Err(ConfigureError::Invalid(error)) => Ok(invalid(&error)),
+        Err(other) => Err(Refused::Storage(SqlError(other.to_string()))),
+    }
 }
 
 fn invalid(error: &SettingsError) -> Configuring {

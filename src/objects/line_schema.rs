@@ -42,6 +42,9 @@ CREATE TABLE course (
 CREATE TABLE audit (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, by TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL);
 ";
 
+/// The operator's own page. Made when there is one: most lines never have any.
+pub const PAGE: &str = "CREATE TABLE IF NOT EXISTS page (id INTEGER PRIMARY KEY CHECK (id = 1), html TEXT NOT NULL);";
+
 /// What the third version added.
 const ADDED_THIRD: &str = "ALTER TABLE relay ADD COLUMN replay_from INTEGER;";
 

@@ -152,6 +152,16 @@ fn write(writes: &mut Writes, change: &Change) {
                 ON CONFLICT (id) DO UPDATE SET version = excluded.version, settings = excluded.settings";
             writes.add(statement, &[Bind::Integer(*version), Bind::Text(&settings)])
         }
+        Change::Page(page) => {
+            writes.add(line_schema::PAGE, &[]);
+            match page {
+                Some(html) => writes.add(
+                    "INSERT INTO page (id, html) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET html = excluded.html",
+                    &[Bind::Text(html)],
+                ),
+                None => writes.add("DELETE FROM page", &[]),
+            }
+        }
         Change::Lane(lane, row) => write_lane(writes, *lane, row),
         Change::Gone { first, last, why, at } => {
             let binds = [first.get().into(), last.get().into(), why.as_str().into(), at.get().into()];
@@ -342,6 +352,14 @@ impl SqlLine<'_> {
             ended_at: row.maybe_integer()?.map(UnixMillis),
             pace: row.maybe_integer()?,
         })
+    }
+
+    /// The operator's own page.
+    pub fn page(&self) -> Result<Option<String>, SqlError> {
+        if !self.0.has_table("page")? {
+            return Ok(None);
+        }
+        self.0.first("SELECT html FROM page", &[])?.map(|mut row| row.text()).transpose()
     }
 
     /// Who did what with a key, newest first.

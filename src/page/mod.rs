@@ -8,7 +8,9 @@
 //! The same document is two pages: one whose script does everything, and a [`Plain`] one without a script, of which the Worker fills
 //! in where the visitor is. `made/wait.js` is made of `script/` and `clients/js` by `cargo xtask page`; a test holds it to them.
 //!
-//! Invariant: whatever strings an event carries, the document has the elements of `wait.html` and no
+//! Around the room there may be a page of the operator's [`own`].
+//!
+//! Invariant: whatever strings an event carries, the document has the elements of `wait.html` (and of that page) and no
 //! others, and its policy has the directives of [`csp`] and no others.
 
 use std::borrow::Cow;
@@ -17,10 +19,13 @@ use std::cell::OnceCell;
 use ropeline_queue::brand::{Brand, Colour};
 use ropeline_queue::settings::Door;
 
+pub mod own;
 mod template;
 mod words;
 
-use template::{Filling, fill};
+use own::{Own, Piece, Slot};
+
+use template::{Filling, escape_into, fill};
 pub use words::Language;
 use words::{Words, grouped};
 
@@ -64,6 +69,8 @@ pub struct PageContext<'a> {
     pub commitment: &'a str,
     /// Where the visitor is, for the page without a script.
     pub plain: Option<Plain>,
+    /// The operator's own page around the room.
+    pub own: Option<&'a Own>,
 }
 
 /// Where a visitor is, as far as the Worker knows.
@@ -239,27 +246,56 @@ fn filled(context: &PageContext, Prepared { words, template }: &Prepared) -> Str
         ("do_leave", when(in_line)),
     ];
     let value = |name: &str| slots.iter().find(|(slot, _)| *slot == name).map_or("", |(_, value)| *value);
-    fill(template, 1_024, |name| match name.strip_prefix('?') {
-        _ if name == "/" => Filling::Block(true),
-        Some(name) => Filling::Block(!value(name).is_empty()),
-        None => Filling::Text(value(name)),
-    })
+    let filled = |template: &str| {
+        fill(template, 1_024, |name| match name.strip_prefix('?') {
+            _ if name == "/" => Filling::Block(true),
+            Some(name) => Filling::Block(!value(name).is_empty()),
+            None => Filling::Text(value(name)),
+        })
+    };
+    let Some(own) = context.own else { return filled(template) };
+    let mut page = String::new();
+    for piece in &own.pieces {
+        match piece {
+            Piece::Markup(markup) => page.push_str(markup),
+            Piece::Slot(Slot::Head) => page.push_str(&filled(between(template, "<head>", "</head>"))),
+            Piece::Slot(Slot::Room) => {
+                page.push_str("<main");
+                page.push_str(&filled(between(template, "<main", "</main>")));
+                page.push_str("</main>");
+            }
+            Piece::Slot(Slot::Lang) => page.push_str(context.language.code()),
+            Piece::Slot(Slot::Name) => escape_into(&mut page, context.name),
+            Piece::Slot(Slot::Message) => escape_into(&mut page, context.message),
+            Piece::Slot(Slot::Event) => escape_into(&mut page, context.event),
+        }
+    }
+    page
+}
+
+/// What stands in a text between two others.
+fn between<'t>(text: &'t str, begin: &str, end: &str) -> &'t str {
+    let after = text.split_once(begin).map_or("", |(_, after)| after);
+    after.split_once(end).map_or("", |(inside, _)| inside)
 }
 
 /// The document's `Content-Security-Policy`.
 ///
 /// `form-action` admits the shop, because the pass is posted to `return_url`. Browsers hold redirects
 /// of that post to the same list: the shop must answer it on the origin of `return_url` itself. A door's
-/// challenge is the one thing that comes from elsewhere.
+/// challenge is the one thing that comes from elsewhere. An operator's own page has style blocks that were read when it was uploaded, and
+/// are named by their hashes.
 #[must_use]
-pub fn csp(return_url: Option<&str>, door: Door) -> String {
+pub fn csp(return_url: Option<&str>, door: Door, own: Option<&Own>) -> String {
     let shop = return_url.and_then(origin_of).map(|origin| format!(" {origin}"));
     let (script, frame) = match door {
         Door::None => ("", ""),
         Door::Turnstile => (" https://challenges.cloudflare.com", " frame-src https://challenges.cloudflare.com;"),
     };
+    let styles: String = own.iter().flat_map(|own| &own.styles).map(|hash| format!(" {hash}")).collect();
+    let fonts = if own.is_some() { " font-src 'self' data:;" } else { "" };
     format!(
-        "default-src 'none'; script-src 'self'{script};{frame} worker-src 'self'; style-src 'self'; \
+        "default-src 'none'; script-src 'self'{script};{frame} worker-src 'self'; style-src 'self'{styles};{fonts} \
          connect-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; \
          form-action 'self'{}",
         shop.unwrap_or_default()

@@ -37,7 +37,7 @@ pub enum Filling<'a> {
 }
 
 /// Escapes for text and for quoted attributes alike.
-fn escape_into(page: &mut String, text: &str) {
+pub fn escape_into(page: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '&' => page.push_str("&amp;"),

@@ -2,8 +2,9 @@
 
 use ropeline_queue::brand::{Brand, CARD, Colour, Link, TEXT};
 
+use super::own::Own;
 use super::words::{Words, grouped};
-use super::{Door, Language, PageContext, Plain, WAIT_CSS, WAIT_HTML, WAIT_JS, asset, csp, origin_of, render};
+use super::{Door, Language, PageContext, Plain, WAIT_CSS, WAIT_HTML, WAIT_JS, asset, between, csp, origin_of, render};
 
 const PLAIN: PageContext<'static> = PageContext {
     event: "demo",
@@ -20,6 +21,7 @@ const PLAIN: PageContext<'static> = PageContext {
     stay_seconds: 300,
     commitment: "c0ffee",
     plain: None,
+    own: None,
 };
 
 const HOSTILE: [&str; 6] = [
@@ -113,7 +115,7 @@ fn the_page_carries_its_data_in_attributes() {
 
 #[test]
 fn only_an_http_address_of_the_shop_reaches_the_page() {
-    let none = csp(None, Door::None);
+    let none = csp(None, Door::None, None);
     for url in [
         "javascript:alert(1)",
         "data:text/html,x",
@@ -128,7 +130,7 @@ fn only_an_http_address_of_the_shop_reaches_the_page() {
         "HTTPS ://shop.example",
     ] {
         assert_eq!(origin_of(url), None, "{url}");
-        assert_eq!(csp(Some(url), Door::None), none, "{url}");
+        assert_eq!(csp(Some(url), Door::None, None), none, "{url}");
         let page = render(&PageContext { return_url: Some(url), ..PLAIN });
         assert!(page.contains("data-return-url=\"\""), "{url}");
     }
@@ -136,7 +138,7 @@ fn only_an_http_address_of_the_shop_reaches_the_page() {
 
 #[test]
 fn the_policy_names_the_shop_and_nothing_else() {
-    assert!(csp(None, Door::None).ends_with("; form-action 'self'"));
+    assert!(csp(None, Door::None, None).ends_with("; form-action 'self'"));
     for (url, origin) in [
         ("https://shop.example/enter-shop", "https://shop.example"),
         ("http://127.0.0.1:8788/enter-shop?x=1", "http://127.0.0.1:8788"),
@@ -144,7 +146,7 @@ fn the_policy_names_the_shop_and_nothing_else() {
         ("https://shop.example?x", "https://shop.example"),
         ("https://shop.example#x", "https://shop.example"),
     ] {
-        assert!(csp(Some(url), Door::None).ends_with(&format!("; form-action 'self' {origin}")), "{url}");
+        assert!(csp(Some(url), Door::None, None).ends_with(&format!("; form-action 'self' {origin}")), "{url}");
     }
     for part in [
         "default-src 'none'",
@@ -154,11 +156,11 @@ fn the_policy_names_the_shop_and_nothing_else() {
         "base-uri 'none'",
         "frame-ancestors 'none'",
     ] {
-        assert!(csp(None, Door::None).contains(part), "{part}");
+        assert!(csp(None, Door::None, None).contains(part), "{part}");
     }
     for door in [Door::None, Door::Turnstile] {
-        assert!(!csp(None, door).contains("unsafe"));
-        assert_eq!(csp(None, door).contains("challenges.cloudflare.com"), door == Door::Turnstile);
+        assert!(!csp(None, door, None).contains("unsafe"));
+        assert_eq!(csp(None, door, None).contains("challenges.cloudflare.com"), door == Door::Turnstile);
     }
 }
 
@@ -335,6 +337,48 @@ fn the_style_sheet_has_the_accents_it_is_asked_for() {
     assert!(!dark.body.contains("color-scheme: light)"), "{}", dark.body);
     assert_ne!(both.etag, dark.etag);
     assert_eq!(asset("wait.js", [colour("#b3261e"), None]), asset("wait.js", [None; 2]));
+}
+
+#[test]
+fn in_a_page_of_the_operators_own_the_room_is_whole_and_texts_are_texts() {
+    let own = Own::read(
+        "<!doctype html><html lang=\"{{lang}}\"><head>{{head}}<style>p { color: red }</style></head>\
+         <body class=\"{{event}}\"><p title='{{name}}'>{{name}} {{message}}</p><div>{{room}}</div></body></html>",
+    )
+    .expect("a page");
+    let part = |page: &str, begin: &str, end: &str| between(page, begin, end).to_owned();
+    for context in
+        [PLAIN, plain("waiting"), PageContext { brand: Some(&brand("abc")), language: Language::Ko, ..PLAIN }]
+    {
+        let (ours, theirs) = (render(&context), render(&PageContext { own: Some(&own), ..context.clone() }));
+        for (begin, end) in [("<main", "</main>"), ("<head>", "</head>")] {
+            let (ours, theirs) = (part(&ours, begin, end), part(&theirs, begin, end));
+            assert!(ours.len() > 100 && theirs.starts_with(&ours), "{begin}: {theirs}");
+        }
+        assert!(theirs.contains(&format!("<html lang=\"{}\">", context.language.code())), "{theirs}");
+        assert!(
+            theirs.contains("<div><main id=\"room\"") && theirs.ends_with("</main></div></body></html>"),
+            "{theirs}"
+        );
+        assert_eq!(theirs.matches("<script").count(), ours.matches("<script").count());
+    }
+    for text in HOSTILE {
+        let with = |text| render(&PageContext { event: text, name: text, message: text, own: Some(&own), ..PLAIN });
+        let (page, usual) = (with(text), with("abc"));
+        for sign in ['<', '"', '\''] {
+            assert_eq!(page.matches(sign).count(), usual.matches(sign).count(), "{sign} of {text}");
+        }
+    }
+}
+
+#[test]
+fn the_policy_names_the_styles_of_a_page_and_takes_nothing_else_back() {
+    let own = Own { pieces: Vec::new(), styles: vec!["'sha256-a'".to_owned(), "'sha256-b'".to_owned()] };
+    let theirs = csp(Some("https://shop.example/in"), Door::Turnstile, Some(&own));
+    let expected = csp(Some("https://shop.example/in"), Door::Turnstile, None)
+        .replace("style-src 'self';", "style-src 'self' 'sha256-a' 'sha256-b'; font-src 'self' data:;");
+    assert_eq!(theirs, expected);
+    assert!(!theirs.contains("unsafe"));
 }
 
 #[test]

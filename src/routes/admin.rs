@@ -276,14 +276,18 @@ fn refuse(error: SettingsError) -> Problem {
 
 /// What `If-Match` asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum IfMatch {
+pub enum IfMatch {
+    /// Nothing.
     Absent,
+    /// That there is something.
     Any,
+    /// This version.
     Version(u64),
 }
 
 impl IfMatch {
-    const fn version(self) -> Option<u64> {
+    /// The version, where it is one.
+    pub const fn version(self) -> Option<u64> {
         match self {
             Self::Version(version) => Some(version),
             _ => None,
@@ -291,7 +295,8 @@ impl IfMatch {
     }
 }
 
-fn if_match(c: &Context) -> Result<IfMatch, Problem> {
+/// Reads `If-Match`.
+pub fn if_match(c: &Context) -> Result<IfMatch, Problem> {
     let Some(tag) = c.call.header("if-match") else { return Ok(IfMatch::Absent) };
     if tag.trim() == "*" {
         return Ok(IfMatch::Any);
@@ -301,7 +306,7 @@ fn if_match(c: &Context) -> Result<IfMatch, Problem> {
     let unknown = || {
         Problem::new(
             Slug::PreconditionFailed,
-            "'If-Match' is not an ETag that this event ever had; read it and try again",
+            "'If-Match' is not an ETag that there ever was here; read it and try again",
         )
     };
     version.map(IfMatch::Version).ok_or_else(unknown)

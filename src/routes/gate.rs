@@ -126,7 +126,7 @@ async fn judge(c: &Context, event: &Event) -> Result<Passed, Problem> {
         return Ok(Passed::Reply(told_to_wait(c, event)));
     }
     if c.call.method != "GET" {
-        return Ok(waiting(c, event, &board, new_key.into_iter().collect()));
+        return Ok(waiting(c, event, &board, new_key.into_iter().collect()).await);
     }
     let asks = Asks { sub, claim: true, again: false, door_token: None };
     match enter::take(c, event, &board, asks, true).await {
@@ -135,12 +135,12 @@ async fn judge(c: &Context, event: &Event) -> Result<Passed, Problem> {
             cookies.extend(new_key);
             match pass {
                 Some(pass) => to_shop(c, Some(&pass), &cookies).await,
-                None => Ok(waiting(c, event, &board, cookies)),
+                None => Ok(waiting(c, event, &board, cookies).await),
             }
         }
         Err(problem) if matches!(problem.slug, Slug::Overloaded | Slug::Internal) => Err(problem),
         // Not open yet, sold out, full, over: the page asks again, and says so.
-        Err(_) => Ok(waiting(c, event, &board, new_key.into_iter().collect())),
+        Err(_) => Ok(waiting(c, event, &board, new_key.into_iter().collect()).await),
     }
 }
 
@@ -153,12 +153,12 @@ async fn unsure(c: &Context, event: &Event, gate: &Gate, problem: Problem) -> Re
     if !c.call.is_navigation() {
         return Err(problem);
     }
-    Ok(Passed::Reply(page::document(c, event, problem.slug.status(), true, "", None)))
+    Ok(Passed::Reply(page::document(c, event, problem.slug.status(), true, "", None).await))
 }
 
-fn waiting(c: &Context, event: &Event, board: &boards::Copy, cookies: Vec<String>) -> Passed {
+async fn waiting(c: &Context, event: &Event, board: &boards::Copy, cookies: Vec<String>) -> Passed {
     let status = event.settings.queueing_status_code;
-    let mut reply = page::document(c, event, status, true, page::commitment(board), None);
+    let mut reply = page::document(c, event, status, true, page::commitment(board), None).await;
     reply.cookies.extend(cookies);
     Passed::Reply(reply)
 }

@@ -5,7 +5,7 @@
 //! | [`enter`] behind its [`door`], [`status`], [`session`] | visitors: visitor key, ticket |
 //! | [`board`], [`page`], [`keys`] | everybody |
 //! | [`origin`] | `verify`: whoever holds a pass; `complete`, `redeem`, `pace`: role `origin` |
-//! | [`admin`], [`support`] | role `admin` |
+//! | [`admin`], [`support`], [`template`] | role `admin` |
 //! | [`relay`] | role `relay` |
 //! | [`gate`] | everybody on their way to the shop |
 
@@ -22,6 +22,7 @@ mod relay;
 mod session;
 mod status;
 mod support;
+mod template;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -169,6 +170,9 @@ async fn route(c: &Context, path: &str) -> Result<Reply, Problem> {
         (["admin", "events", id, "visitors", number], "GET") => support::visitor(c, id, number).await,
         (["admin", "events", id, "end-session"], "POST") => support::end_session(c, id).await,
         (["admin", "events", id, "audit"], "GET") => support::audit(c, id).await,
+        (["admin", "events", id, "page"], "GET") => template::read(c, id).await,
+        (["admin", "events", id, "page"], "PUT") => template::put(c, id).await,
+        (["admin", "events", id, "page"], "DELETE") => template::delete(c, id).await,
         (["relay", "events"], "GET") => relay::events(c).await,
         (["relay", "events", id], "GET") => relay::state(c, id).await,
         (["relay", "lease"], "POST") => relay::lease(c).await,
@@ -184,6 +188,7 @@ async fn route(c: &Context, path: &str) -> Result<Reply, Problem> {
 fn allowed(segments: &[&str]) -> Option<&'static str> {
     match segments {
         ["admin", "events", _] => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ["admin", "events", _, "page"] => Some("GET, HEAD, PUT, DELETE, OPTIONS"),
         ["events", _, "wait"] => Some("GET, HEAD, POST, OPTIONS"),
         ["status" | "jwks.json" | "healthz" | "verify"]
         | ["events" | "assets", _]

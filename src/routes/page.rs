@@ -21,6 +21,7 @@ use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
 use crate::http::request::Fields;
 use crate::page::{self, Language, PageContext, Plain};
+use crate::templates;
 
 const ASSET_SECONDS: u32 = 300;
 /// For clients that take the page's status for an error: when to look again. The page itself asks as it is told.
@@ -45,7 +46,7 @@ pub async fn page(c: &Context, id: &str) -> Result<Reply, Problem> {
     // A page without it says no less about the line.
     let board = if settings.shuffle_at_event_start { boards::get(&c.env, &event).await.ok() } else { None };
     let commitment = board.as_ref().map_or("", commitment);
-    let mut reply = document(c, &event, settings.queueing_status_code, false, commitment, plain);
+    let mut reply = document(c, &event, settings.queueing_status_code, false, commitment, plain).await;
     reply.cookies.extend(given);
     reply.cookies.extend(new_key);
     Ok(match reload {
@@ -60,7 +61,7 @@ pub fn commitment(copy: &Copy) -> &str {
 }
 
 /// The waiting page. `at_gate`: it stands in for the page that was asked for, and leads there. `plain`: the one without a script.
-pub fn document(
+pub async fn document(
     c: &Context,
     event: &Event,
     status: u16,
@@ -71,6 +72,7 @@ pub fn document(
     let id = event.id.as_str();
     let settings = &event.settings;
     let return_url = settings.return_url.as_deref().filter(|_| !at_gate);
+    let own = templates::get(&c.env, event).await;
     let language = cookies::name(&c.deployment, Purpose::Language, id);
     let chosen = c.call.query("lang").and_then(Language::of_code);
     let kept = || c.call.cookie(&language).and_then(Language::of_code);
@@ -90,9 +92,10 @@ pub fn document(
         stay_seconds: settings.session_duration_seconds,
         commitment,
         plain,
+        own: own.as_deref(),
     });
     let mut reply = Reply::text(status, "text/html; charset=utf-8", html)
-        .with("content-security-policy", page::csp(return_url, settings.door))
+        .with("content-security-policy", page::csp(return_url, settings.door, own.as_deref()))
         .with("x-content-type-options", "nosniff")
         .with("referrer-policy", "strict-origin-when-cross-origin");
     if let Some(chosen) = chosen {

@@ -33,16 +33,17 @@ export async function browser(t) {
   return launched;
 }
 
-/** A call as an operator makes it. */
-async function keyed(role, method, path, body) {
-  const headers = { Authorization: `Bearer ${given(`ROPELINE_${role}_KEY`)}`, "Content-Type": "application/json" };
-  const answer = await fetch(`${worker}/queue/${path}`, { method, headers, body: JSON.stringify(body) });
+/** A call as an operator makes it; the body is JSON, or a text of its own type. */
+async function keyed(role, method, path, body, type = "application/json") {
+  const headers = { Authorization: `Bearer ${given(`ROPELINE_${role}_KEY`)}`, "Content-Type": type };
+  const answer = await fetch(`${worker}/queue/${path}`, { method, headers, body: typeof body === "string" ? body : JSON.stringify(body) });
   assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.text()}`);
   return answer;
 }
 
 export const create = (event, settings) => keyed("ADMIN", "PUT", `admin/events/${event}`, { name: "Aurora, live in Seoul", ...settings });
 export const change = (event, settings) => keyed("ADMIN", "PATCH", `admin/events/${event}`, settings);
+export const upload = (event, html) => keyed("ADMIN", "PUT", `admin/events/${event}/page`, html, "text/html; charset=utf-8");
 export const complete = (event, jti) => keyed("ORIGIN", "POST", "complete", { event, jti });
 export const waitPage = (event, query = "") => `${worker}/queue/events/${event}/wait${query}`;
 

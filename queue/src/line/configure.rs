@@ -54,9 +54,42 @@ impl Line {
         let mut changes = Vec::new();
         // First, since an opening that is due fixes settings, too.
         self.turn(&mut changes);
-        let answer = self.take(settings, if_version, by, &mut changes);
+        // The page has its own way in.
+        let page = self.configured.settings.page;
+        let answer = self.take(Settings { page, ..settings }, if_version, by, &mut changes);
         self.seal(&mut changes);
         Step { answer, changes }
+    }
+
+    /// Takes a waiting page of the operator's own, or gives ours back. `if_version`: only if the page there is has that version. To
+    /// take away what is not there changes nothing.
+    pub fn set_page(
+        &mut self,
+        now: UnixMillis,
+        page: Option<String>,
+        if_version: Option<u64>,
+        by: &str,
+    ) -> Step<Result<Configured, ConfigureError>> {
+        self.catch_up(now);
+        let mut changes = Vec::new();
+        let Configured { version, settings } = &mut self.configured;
+        let before = settings.page;
+        if if_version.is_some() && if_version != before {
+            return Step { answer: Err(ConfigureError::Changed { current: before.unwrap_or_default() }), changes };
+        }
+        if page.is_some() || before.is_some() {
+            *version += 1;
+            settings.page = page.as_ref().map(|_| *version);
+            let detail = json::object(&[
+                ("page", &json::Raw(&json::object(&[("from", &before), ("to", &settings.page)]))),
+                ("bytes", &page.as_ref().map(String::len)),
+            ]);
+            changes.push(Change::Audit(Audit { at: self.head.clk, by: by.to_owned(), action: "page", detail }));
+            changes.push(Change::Page(page));
+            changes.push(Change::Configured(self.configured.clone()));
+        }
+        self.seal(&mut changes);
+        Step { answer: Ok(self.configured.clone()), changes }
     }
 
     fn take(

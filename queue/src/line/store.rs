@@ -269,6 +269,8 @@ pub enum Change {
     Relay(RelayRow),
     /// Replaces the event's settings.
     Configured(Configured),
+    /// Replaces the waiting page of the operator's own, or takes it away.
+    Page(Option<String>),
     /// Adds what somebody with a key did. Old ones beyond [`MOST_AUDITS`] may go.
     Audit(Audit),
 }

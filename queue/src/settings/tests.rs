@@ -67,6 +67,7 @@ fn every_value_out_of_bounds_is_refused_by_name() {
         ("allowed_origins", json!(["https://shop.example/"])),
         ("allowed_origins", json!(["*"])),
         ("message", json!("x".repeat(1_001))),
+        ("page", json!("<!doctype html>")),
         ("brand", json!("#2350d8")),
         ("brand.accent", json!({"accent": "#ffd400"})),
         ("public_counts", json!(1)),
@@ -167,6 +168,7 @@ fn settings_stored_by_an_earlier_version_are_read_with_the_defaults_of_what_is_n
         "shuffle_at_event_start",
         "gate",
         "brand",
+        "page",
         "test",
     ] {
         assert!(stored.as_object_mut().unwrap().remove(new).is_some(), "{new}");

@@ -59,6 +59,8 @@ pub struct MemoryLine {
     pub by_number: BTreeMap<Number, Seq>,
     pub relay: RelayRow,
     pub audits: Vec<Audit>,
+    /// The operator's own page.
+    pub page: Option<String>,
     /// When set, every read fails.
     pub reads_fail: bool,
 }
@@ -78,6 +80,7 @@ impl MemoryLine {
             by_number: BTreeMap::new(),
             relay: RelayRow::default(),
             audits: Vec::new(),
+            page: None,
             reads_fail: false,
         }
     }
@@ -115,6 +118,7 @@ impl MemoryLine {
                 self.admissions.get_mut(&session.seq).expect("a session of an admission").session = *session;
             }
             Change::Relay(row) => self.relay = row.clone(),
+            Change::Page(page) => self.page = page.clone(),
             Change::Configured(configured) => self.configured = configured.clone(),
         }
     }

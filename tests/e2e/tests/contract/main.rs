@@ -4,7 +4,7 @@
 //! * `routes`: the file and the Worker know the same routes, methods and settings.
 //! * `bad_input`: what is wrong on any route is told, and the next good request works.
 //! * `browser`: cookies, CSRF, CORS, the waiting page; `plain`: that page without a script.
-//! * `brand`: how the page looks, as an operator says it.
+//! * `brand`, `page`: how the page looks, and what stands around it, as an operator says it.
 //! * `phases`: what an event's phases and the switches of operator and origin answer.
 //! * `operator`: versions, partial changes, what is fixed.
 //! * `secrets`: what must never be logged.
@@ -17,6 +17,7 @@ mod call;
 mod documents;
 mod operator;
 mod origin;
+mod page;
 mod phases;
 mod plain;
 mod routes;

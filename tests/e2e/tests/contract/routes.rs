@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use ropeline_e2e::{Method, Role, WorldOptions, assert_problem, assert_status, json};
 
 use crate::call::Judged;
-use crate::enter;
 use crate::spec::Spec;
+use crate::{enter, page};
 
 /// Named in the HTTP contract, built by later versions.
-const LATER: [&str; 5] =
-    ["/queue/metrics", "/queue/admin", "/queue/admin/", "/queue/admin/events/demo/page", "/queue/admin/audit"];
+const LATER: [&str; 4] = ["/queue/metrics", "/queue/admin", "/queue/admin/", "/queue/admin/audit"];
 
 const LATER_SETTINGS: [&str; 2] = ["visitor_identity", "visitor_keys"];
 
@@ -93,6 +92,7 @@ async fn head_works_wherever_get_does() {
         "prequeue_start_time": "2026-01-01T09:00:00Z", "event_start_time": "2026-01-01T10:00:00Z", "shuffle_at_event_start": true,
     });
     j.world.create("demo", &drawn).await;
+    page::put(&j, "demo", page::SMALL).expect(204).await;
     let visitor = enter(&j, "demo", true).await;
     let admin = j.world.secret(Role::Admin).to_owned();
     let relay = j.world.secret(Role::Relay).to_owned();
@@ -194,6 +194,7 @@ async fn every_setting_is_documented_in_both_files_and_refused_by_name_when_it_i
         ("allowed_origins", json!(["https://shop.example/"])),
         ("message", json!("x".repeat(1_001))),
         ("brand", json!("#2350d8")),
+        ("page", json!("<!doctype html>")),
         ("public_counts", json!(1)),
         ("topic", json!("two words")),
     ];

@@ -10,9 +10,10 @@ use jsonschema::{Draft, Validator};
 use ropeline_e2e::{Answer, Method, Value, json};
 
 /// Headers of the transport, and those that the file's description tells for all routes (CORS).
-const EVERYWHERE: [&str; 7] = [
+const EVERYWHERE: [&str; 8] = [
     "access-control-allow-origin",
     "access-control-expose-headers",
+    "connection",
     "content-encoding",
     "content-length",
     "content-type",

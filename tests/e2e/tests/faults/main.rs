@@ -8,6 +8,7 @@ mod deploy;
 mod events;
 mod hangup;
 mod overload;
+mod pages;
 mod storage;
 mod versions;
 mod walk;

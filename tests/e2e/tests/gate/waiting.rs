@@ -1,6 +1,7 @@
 //! Without a pass: people wait on a page, programs are told where.
 
-use ropeline_e2e::{Answer, Method, WorldOptions, json};
+use ropeline_e2e::{Answer, Method, Role, WorldOptions, json};
+use xtask::http::bearer;
 
 use crate::{Browser, EVENT, NAVIGATES, gated, inside};
 
@@ -36,6 +37,23 @@ async fn people_wait_on_the_page_they_asked_for_and_programs_are_told_where() {
         assert!(told.header("retry-after").is_some());
         assert!(shop.take().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_page_of_the_operators_own_is_shown_at_the_gate_and_without_a_script() {
+    let (world, shop) = gated(WorldOptions::default(), json!({FULL: 1})).await;
+    let html =
+        "<!doctype html><html lang=\"{{lang}}\"><head>{{head}}</head><body><p>Ours: {{name}}</p>{{room}}</body></html>";
+    let key = bearer(world.secret(Role::Admin));
+    let headers = [("authorization", key.as_str()), ("content-type", "text/html")];
+    let put = world.raw(Method::PUT, "/queue/admin/events/sale/page", &headers, html).await;
+    assert_eq!(put.status.as_u16(), 204, "{}", put.text());
+    inside(&world, &shop).await;
+    let mut second = Browser::default();
+    let page = second.go(&world, "/tickets").await.text();
+    assert!(page.contains("<p>Ours: sale</p><main id=\"room\"") && page.contains("data-gate=\"true\""), "{page}");
+    let plain = second.go(&world, "/queue/events/sale/wait?mode=plain").await.text();
+    assert!(plain.contains("<p>Ours: sale</p>") && plain.contains("data-view=\"waiting\""), "{plain}");
 }
 
 #[tokio::test]
