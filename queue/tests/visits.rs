@@ -117,3 +117,14 @@ fn a_restarted_line_calls_again_after_exactly_three_seconds() {
     event.at(23_000).phase();
     assert!(event.rows.head.frontier > before);
 }
+
+#[test]
+fn who_is_present_and_asks_again_costs_no_read() {
+    let mut event = Event::new(Settings { total_active_users: 1, ..roomy() });
+    event.enter(2);
+    assert!(is_admitted(event.claim(1)));
+    assert_eq!(event.claim(2), OpAnswer::Called);
+    event.rows.reads_fail = true;
+    assert_eq!(event.claim(2), OpAnswer::Called);
+    assert_eq!(event.ask(Op::Look { number: Number(2) }), OpAnswer::Called);
+}
