@@ -57,6 +57,8 @@ pub struct WorkerdOptions {
     /// What other services are bound as, and their ports on 127.0.0.1: the shop that the gate stands before (`ORIGIN`), and what
     /// answers for others in tests.
     pub services: Vec<(&'static str, u16)>,
+    /// The port of a second isolate with the same Worker before the same objects, as a deployment has many.
+    pub second: Option<u16>,
     /// Flags of V8, such as a profile needs.
     pub v8_flags: Vec<&'static str>,
     /// A path whose answer, whatever it is, says that the Worker runs.
@@ -80,6 +82,7 @@ impl WorkerdOptions {
             ],
             secrets: keys.worker_secrets(),
             services: Vec::new(),
+            second: None,
             v8_flags: Vec::new(),
             ready_path: "/queue/healthz".to_owned(),
         }
@@ -97,6 +100,7 @@ impl WorkerdOptions {
             vars: Vec::new(),
             secrets: Vec::new(),
             services: Vec::new(),
+            second: None,
             v8_flags: Vec::new(),
             ready_path: "/hello".to_owned(),
         }
@@ -304,7 +308,10 @@ fn configuration(options: &WorkerdOptions, data: &Path) -> Result<String> {
     let mut bindings = String::new();
     let mut namespaces = String::new();
     for (name, class) in &options.namespaces {
-        writeln!(bindings, "    (name = \"{name}\", durableObjectNamespace = \"{class}\"),")?;
+        writeln!(
+            bindings,
+            "    (name = \"{name}\", durableObjectNamespace = (className = \"{class}\", serviceName = \"worker\")),"
+        )?;
         writeln!(namespaces, "    (className = \"{class}\", uniqueKey = \"ropeline-{class}\", enableSql = true),")?;
     }
     for (name, _) in options.vars.iter().chain(&options.secrets) {
@@ -315,6 +322,10 @@ fn configuration(options: &WorkerdOptions, data: &Path) -> Result<String> {
         writeln!(services, "    (name = \"{binding}\", external = (address = \"127.0.0.1:{port}\", http = ())),")?;
         writeln!(bindings, "    (name = \"{binding}\", service = \"{binding}\"),")?;
     }
+    let second = options.second.map_or_else(String::new, |port| {
+        services += "    (name = \"second\", worker = .second),\n";
+        format!("    (name = \"second\", address = \"127.0.0.1:{port}\", http = (), service = \"second\"),\n")
+    });
     // The first module is the one that is run.
     let before = options
         .before
@@ -334,17 +345,26 @@ const config :Workerd.Config = (
     (name = "state", disk = (path = "{data}", writable = true)),
 {services}  ],
   v8Flags = [{flags}],
-  sockets = [(name = "http", address = "127.0.0.1:{port}", http = (), service = "worker")],
+  sockets = [
+    (name = "http", address = "127.0.0.1:{port}", http = (), service = "worker"),
+{second}  ],
 );
 
+const modules :List(Workerd.Worker.Module) = [
+{before}  (name = "index.js", esModule = embed "bundle/index.js"),
+  (name = "index_bg.wasm", wasm = embed "bundle/index_bg.wasm"),
+];
+
+const bindings :List(Workerd.Worker.Binding) = [
+{bindings}];
+
+# Has no objects of its own.
+const second :Workerd.Worker = (modules = .modules, compatibilityDate = "{date}", bindings = .bindings);
+
 const worker :Workerd.Worker = (
-  modules = [
-{before}    (name = "index.js", esModule = embed "bundle/index.js"),
-    (name = "index_bg.wasm", wasm = embed "bundle/index_bg.wasm"),
-  ],
+  modules = .modules,
   compatibilityDate = "{date}",
-  bindings = [
-{bindings}  ],
+  bindings = .bindings,
   durableObjectNamespaces = [
 {namespaces}  ],
   durableObjectStorage = (localDisk = "state"),

@@ -45,12 +45,13 @@ pub struct WorldOptions {
     faults: bool,
     services: Vec<(&'static str, u16)>,
     signing: Option<String>,
+    two_isolates: bool,
 }
 
 impl Default for WorldOptions {
     fn default() -> Self {
         let vars = vec![("ROPELINE_TRACE".to_owned(), "true".to_owned())];
-        Self { vars, faults: false, services: Vec::new(), signing: None }
+        Self { vars, faults: false, services: Vec::new(), signing: None, two_isolates: false }
     }
 }
 
@@ -89,6 +90,13 @@ impl WorldOptions {
         self
     }
 
+    /// The Worker runs in two isolates, see [`World::second`].
+    #[must_use]
+    pub fn two_isolates(mut self) -> Self {
+        self.two_isolates = true;
+        self
+    }
+
     /// Starts it; comes back when the Worker answers.
     ///
     /// # Panics
@@ -105,6 +113,8 @@ pub struct World {
     pub keys: Keys,
     /// `host:port` of the Worker, for [`Client`].
     pub authority: String,
+    /// The same of a second isolate, where there is one.
+    pub second: Option<String>,
     /// The `iss` of its tokens; also where it is: `http://localhost:port`.
     pub issuer: String,
     /// State and logs.
@@ -138,6 +148,7 @@ impl World {
         }
         worker.before = options.faults.then(|| paths::root().join("tests/e2e/faults/shim.js"));
         worker.services.clone_from(&options.services);
+        worker.second = options.two_isolates.then(|| free_port().expect("a free port"));
         for (name, value) in &options.vars {
             worker = worker.var(name, value);
         }
@@ -149,6 +160,7 @@ impl World {
         Self {
             keys,
             authority: workerd.authority(),
+            second: worker.second.map(|port| format!("127.0.0.1:{port}")),
             issuer: workerd.url(),
             dir,
             workerd: Mutex::new(workerd),
