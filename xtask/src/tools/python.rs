@@ -26,7 +26,10 @@ pub(super) fn environment(ui: &Ui, name: &str, what: &str, requirements: &Path) 
     let bin = home.join("bin");
     let program = bin.join("python");
     let stamp = Stamp::of_files(name, &[requirements])?;
-    if stamp.is_current() && program.is_file() {
+    // Its programs have its own path in them: where the repository was moved, it is made anew.
+    let activate = std::fs::read_to_string(bin.join("activate")).unwrap_or_default();
+    let is_here = activate.contains(&*home.to_string_lossy());
+    if stamp.is_current() && program.is_file() && is_here {
         return Ok(bin);
     }
     ui.step(format!("tools: a virtual environment for {what}"));
