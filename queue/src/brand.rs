@@ -118,6 +118,8 @@ pub struct Brand {
 from_json! { struct Brand { accent, accent_dark, logo, logo_alt = default, link } }
 
 impl Brand {
+    pub(crate) const PARTS: &str = "accent, accent_dark, logo, logo_alt and link";
+
     /// The accents of the light and of the dark look, where they are not ours.
     #[must_use]
     pub fn accents(&self) -> [Option<Colour>; 2] {
@@ -142,7 +144,7 @@ impl Brand {
                 }
                 "link" => self.link = link(value, self.link.take())?,
                 _ => {
-                    return Err(at("left out: 'brand' has accent, accent_dark, logo, logo_alt and link".to_owned()));
+                    return Err(at(format!("left out: 'brand' has {}", Self::PARTS)));
                 }
             }
         }

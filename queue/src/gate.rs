@@ -128,6 +128,8 @@ fn decode(sent: &[u8]) -> Result<String, Ambiguous> {
 }
 
 impl Gate {
+    pub(crate) const PARTS: &str = "hosts, protect, open_paths and when_unsure";
+
     /// Whether this is one of the shop's hosts. `name` without a port.
     #[must_use]
     pub fn has_host(&self, name: &str) -> bool {
@@ -194,7 +196,7 @@ impl Gate {
                         _ => return expected("\"closed\" or \"open\"".to_owned()),
                     };
                 }
-                _ => return expected("left out: 'gate' has hosts, protect, open_paths and when_unsure".to_owned()),
+                _ => return expected(format!("left out: 'gate' has {}", Self::PARTS)),
             }
         }
         if self.hosts.is_empty() {

@@ -13,6 +13,11 @@ use crate::gate::Gate;
 use crate::time::rfc3339_or_null;
 use crate::types::{EventId, UnixMillis};
 
+mod field;
+
+pub(crate) use field::is_return_url;
+use field::{Field, is_topic};
+
 /// The longest name, audience and operator's message, in characters.
 const MAX_NAME: usize = 200;
 const MAX_MESSAGE: usize = 1_000;
@@ -310,7 +315,7 @@ impl Settings {
                 self.queueing_status_code = read.one_of(&[200, 202, 429], defaults.queueing_status_code)?;
             }
             "lanes" => self.lanes = read.one_of(&[1, 2, 4, 8, 16, 32, 64, 128, 256], defaults.lanes)?,
-            "gate" => self.gate = read.gate(self.gate.take())?,
+            "gate" => self.gate = read.parts(self.gate.take(), Gate::PARTS, Gate::with)?,
             "door" => self.door = read.door()?,
             "location_hint" => {
                 let hint = |text: &str| LOCATION_HINTS.contains(&text);
@@ -326,7 +331,7 @@ impl Settings {
             }
             "allowed_origins" => self.allowed_origins = read.origins()?,
             "message" => self.message = read.text(0, MAX_MESSAGE, &defaults.message)?,
-            "brand" => self.brand = read.brand(self.brand.take())?,
+            "brand" => self.brand = read.parts(self.brand.take(), Brand::PARTS, Brand::with)?,
             // What was read can be written back; the line keeps its own.
             "page" if value.is_null() || value.is_u64() => {}
             "page" => return Err(read.expected("left out here: the page itself is put with PUT …/page")),
@@ -341,174 +346,6 @@ impl Settings {
         }
         Ok(())
     }
-}
-
-struct Field<'a> {
-    name: &'a str,
-    value: &'a Value,
-}
-
-impl Field<'_> {
-    fn expected(&self, expected: &str) -> SettingsError {
-        SettingsError::Invalid { field: self.name.to_owned(), expected: expected.to_owned() }
-    }
-
-    fn integer(&self, least: u64, most: u64, default: u64) -> Result<u64, SettingsError> {
-        if self.value.is_null() {
-            return Ok(default);
-        }
-        let fits = self.value.as_u64().filter(|value| (least..=most).contains(value));
-        fits.ok_or_else(|| self.expected(&format!("an integer from {least} to {most}")))
-    }
-
-    fn one_of(&self, values: &[u16], default: u16) -> Result<u16, SettingsError> {
-        if self.value.is_null() {
-            return Ok(default);
-        }
-        let given = self.value.as_u64();
-        let fits = values.iter().copied().find(|value| given == Some(u64::from(*value)));
-        fits.ok_or_else(|| {
-            let all: Vec<_> = values.iter().map(u16::to_string).collect();
-            self.expected(&format!("one of {}", all.join(", ")))
-        })
-    }
-
-    fn flag(&self, default: bool) -> Result<bool, SettingsError> {
-        if self.value.is_null() {
-            return Ok(default);
-        }
-        self.value.as_bool().ok_or_else(|| self.expected("true or false"))
-    }
-
-    fn text(&self, least: usize, most: usize, default: &str) -> Result<String, SettingsError> {
-        if self.value.is_null() {
-            return Ok(default.to_owned());
-        }
-        let fits = self.value.as_str().filter(|text| {
-            (least..=most).contains(&text.chars().count()) && !text.chars().any(|c| c.is_control() && c != '\n')
-        });
-        let expected = || self.expected(&format!("a text of {least} to {most} characters without control characters"));
-        fits.map(str::to_owned).ok_or_else(expected)
-    }
-
-    fn optional(&self, fits: impl Fn(&str) -> bool, expected: &str) -> Result<Option<String>, SettingsError> {
-        match self.value {
-            Value::Null => Ok(None),
-            Value::String(text) if fits(text) => Ok(Some(text.clone())),
-            _ => Err(self.expected(expected)),
-        }
-    }
-
-    fn method(&self) -> Result<QueueingMethod, SettingsError> {
-        match self.value.as_str() {
-            Some("fifo") => Ok(QueueingMethod::Fifo),
-            Some("passthrough") => Ok(QueueingMethod::Passthrough),
-            Some("reject") => Ok(QueueingMethod::Reject),
-            None if self.value.is_null() => Ok(QueueingMethod::Fifo),
-            _ => Err(self.expected("one of 'fifo', 'passthrough', 'reject'")),
-        }
-    }
-
-    fn door(&self) -> Result<Door, SettingsError> {
-        match self.value.as_str() {
-            Some("none") => Ok(Door::None),
-            Some("turnstile") => Ok(Door::Turnstile),
-            None if self.value.is_null() => Ok(Door::None),
-            _ => Err(self.expected("'none' or 'turnstile'")),
-        }
-    }
-
-    /// An object is merged into the one there is, as RFC 7396 has it.
-    fn gate(&self, before: Option<Box<Gate>>) -> Result<Option<Box<Gate>>, SettingsError> {
-        match self.value {
-            Value::Null => Ok(None),
-            Value::Object(body) => match before.unwrap_or_default().with(body) {
-                Ok(gate) => Ok(Some(Box::new(gate))),
-                Err((field, expected)) => Err(SettingsError::Invalid { field, expected }),
-            },
-            _ => Err(self.expected("null or an object with hosts, protect, open_paths and when_unsure")),
-        }
-    }
-
-    /// An object is merged into the one there is, as RFC 7396 has it.
-    fn brand(&self, before: Option<Box<Brand>>) -> Result<Option<Box<Brand>>, SettingsError> {
-        match self.value {
-            Value::Null => Ok(None),
-            Value::Object(body) => match before.unwrap_or_default().with(body) {
-                Ok(brand) => Ok(Some(Box::new(brand))),
-                Err((field, expected)) => Err(SettingsError::Invalid { field, expected }),
-            },
-            _ => Err(self.expected("null or an object with accent, accent_dark, logo, logo_alt and link")),
-        }
-    }
-
-    fn time(&self) -> Result<Option<UnixMillis>, SettingsError> {
-        if self.value.is_null() {
-            return Ok(None);
-        }
-        let time = self.value.as_str().and_then(UnixMillis::parse_rfc3339).filter(|time| *time <= LATEST);
-        let expected =
-            || self.expected("null or a time in RFC 3339 such as \"2026-11-22T20:00:00+09:00\", before 2100");
-        time.map(Some).ok_or_else(expected)
-    }
-
-    fn origins(&self) -> Result<Vec<String>, SettingsError> {
-        if self.value.is_null() {
-            return Ok(Vec::new());
-        }
-        let list = self.value.as_array().filter(|list| list.len() <= MAX_ORIGINS);
-        let origins: Option<Vec<_>> = list.and_then(|list| {
-            list.iter().map(|value| value.as_str().filter(|text| is_origin(text)).map(str::to_owned)).collect()
-        });
-        origins.ok_or_else(|| {
-            self.expected(&format!(
-                "a list of at most {MAX_ORIGINS} web origins such as \"https://shop.example\" (no path, no '*')"
-            ))
-        })
-    }
-}
-
-/// Scheme and the rest of an http(s) address.
-fn after_scheme(text: &str) -> Option<&str> {
-    text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))
-}
-
-/// `host` or `host:port`, in the form a browser writes into `Origin`.
-fn is_authority(text: &str) -> bool {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (text, None),
-    };
-    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let host_fits = match bracketed {
-        Some(v6) => !v6.is_empty() && v6.bytes().all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.'),
-        None => {
-            !host.is_empty()
-                && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-')
-        }
-    };
-    host_fits && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
-}
-
-fn is_origin(text: &str) -> bool {
-    text.len() <= MAX_URL && after_scheme(text).is_some_and(is_authority)
-}
-
-/// An absolute address without a fragment.
-pub(crate) fn is_return_url(text: &str) -> bool {
-    let plain = text.len() <= MAX_URL && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\`{}|^#".contains(&b));
-    plain
-        && after_scheme(text).is_some_and(|rest| {
-            let end = rest.find(['/', '?']).unwrap_or(rest.len());
-            rest.get(..end).is_some_and(is_authority)
-        })
-}
-
-fn is_topic(text: &str) -> bool {
-    (1..=249).contains(&text.len())
-        && text != "."
-        && text != ".."
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ const QUEUE: Part = Part {
         "--test=operator",
         "--test=lane",
         "--test=log",
+        "--test=replays",
     ],
     thorough: &["--test=admission", "--test=liveness", "--test=numbering_model", "--test=shuffle", "--test=turns"],
 };

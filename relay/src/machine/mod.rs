@@ -18,14 +18,16 @@
 mod backoff;
 mod discard;
 mod io;
+mod notes;
 mod recover;
 mod work;
 
 pub use discard::TEST_SUFFIX;
 pub use io::{
-    Bounds, BrokerFailure, Cause, DrainRequest, Drained, Effect, Fetched, Input, Lease, Mark, Note, Outcome, Pin,
-    Progress, Read, StopCause, WorkerFailure,
+    Bounds, BrokerFailure, DrainRequest, Drained, Effect, Fetched, Input, Lease, Mark, Outcome, Pin, Progress, Read,
+    WorkerFailure,
 };
+pub use notes::{Cause, Note, StopCause};
 
 pub(crate) use backoff::{Backoff, WORKER_WAIT_MS};
 use recover::{Placed, Scan};
