@@ -1,7 +1,8 @@
 //! The isolate's copies of the pages that operators have put around the room.
 //!
 //! The directory says of each event which version of its own page it has, if any. Only where the copy is an older one the line is asked:
-//! a view of the page costs no object anything. When the line cannot be asked the last copy serves, or else our own page does.
+//! a view of the page costs no object anything. One request asks, and the others are served the last copy meanwhile, or else our own
+//! page, as they are when the line cannot be asked.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use crate::page::own::Own;
 
 /// Nobody waits longer than that for looks.
 const BOUND: Duration = Duration::from_secs(2);
-/// A line that does not answer is left alone for so long.
+/// Nobody else asks for so long: the one who does may have died, or the line may not answer.
 const AGAIN_MS: f64 = 2_000.0;
 /// Copies kept at most: of 64 KiB each, a fraction of what an isolate has.
 const MOST_COPIES: usize = 100;
@@ -27,8 +28,8 @@ const MOST_COPIES: usize = 100;
 struct Kept {
     version: u64,
     own: Option<Rc<Own>>,
-    /// When the line was asked last, and did not answer.
-    failed: f64,
+    /// Which version the line was asked for last, and when.
+    asked: (u64, f64),
 }
 
 thread_local! {
@@ -38,34 +39,47 @@ thread_local! {
 /// The event's own page; none: ours is to be shown.
 pub async fn get(env: &Env, event: &Event) -> Option<Rc<Own>> {
     let wanted = event.settings.page?;
-    let kept = TEMPLATES.with_borrow(|templates| {
-        let Kept { version, own, failed } = templates.get(&event.id)?;
-        (*version >= wanted || age_ms(*failed) < AGAIN_MS).then(|| own.clone())
+    let kept = TEMPLATES.with_borrow_mut(|templates| {
+        if templates.len() >= MOST_COPIES && !templates.contains_key(&event.id) {
+            templates.clear();
+        }
+        let never = || Kept { version: 0, own: None, asked: (0, f64::NEG_INFINITY) };
+        let kept = templates.entry(event.id.clone()).or_insert_with(never);
+        let (version, at) = kept.asked;
+        if kept.version >= wanted || (version >= wanted && age_ms(at) < AGAIN_MS) {
+            return Some(kept.own.clone());
+        }
+        kept.asked = (wanted, now_ms());
+        None
     });
     if let Some(own) = kept {
         return own;
     }
     let line = Address::line(event.id.as_str());
     let answer = call_once(env, line, Message::of(&LineCommand::Page), BOUND).await;
+    let (version, own) = match answer.and_then(Answer::read::<Option<PageRow>>) {
+        // It was read when it was uploaded; by an earlier version, perhaps.
+        Ok(Some(PageRow { version, html })) => match Own::read(&html) {
+            Ok(own) => (version, Some(Rc::new(own))),
+            Err(fault) => {
+                worker::console_error!("templates: the page of {}: {fault}", event.id);
+                (version, None)
+            }
+        },
+        // Taken away a moment ago: the directory will say so.
+        Ok(None) => (wanted, None),
+        Err(error) => {
+            worker::console_warn!("templates: {error}");
+            return TEMPLATES.with_borrow_mut(|templates| {
+                let kept = templates.get_mut(&event.id)?;
+                kept.asked.1 = now_ms();
+                kept.own.clone()
+            });
+        }
+    };
     TEMPLATES.with_borrow_mut(|templates| {
-        if templates.len() >= MOST_COPIES {
-            templates.clear();
-        }
-        let none = || Kept { version: 0, own: None, failed: f64::NEG_INFINITY };
-        let kept = templates.entry(event.id.clone()).or_insert_with(none);
-        match answer.and_then(Answer::read::<Option<PageRow>>) {
-            Ok(Some(PageRow { version, html })) => {
-                // It was read when it was uploaded; by an earlier version, perhaps.
-                let faulty = |fault| worker::console_error!("templates: the page of {}: {fault}", event.id);
-                *kept = Kept { version, own: Own::read(&html).map_err(faulty).ok().map(Rc::new), ..none() };
-            }
-            // Taken away a moment ago: the directory will say so.
-            Ok(None) => *kept = Kept { version: wanted, ..none() },
-            Err(error) => {
-                worker::console_warn!("templates: {error}");
-                kept.failed = now_ms();
-            }
-        }
-        kept.own.clone()
-    })
+        let kept = Kept { version, own: own.clone(), asked: (wanted, now_ms()) };
+        templates.insert(event.id.clone(), kept);
+    });
+    own
 }

@@ -1,9 +1,11 @@
 //! An operator's own page around the room: what looking at it costs, and what is shown when its line cannot be asked.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ropeline_e2e::faults::{Fault, Rule};
 use ropeline_e2e::{Answer, Method, Role, World, assert_status};
+use tokio::task::JoinSet;
 use xtask::http::bearer;
 
 use super::{EVENT, world};
@@ -42,6 +44,24 @@ async fn looking_at_a_page_costs_its_line_one_call_for_each_version() {
         }
         assert_eq!(world.calls("LINE", "page").await.len(), version + 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_all_who_look_at_once_one_asks_and_nobody_else_waits() {
+    let world = Arc::new(world().await);
+    put(&world, "First words").await;
+    look(&world).await;
+    world.fault(Rule::line("page", Fault::Delay { ms: 1_000 })).await;
+    put(&world, "Second words").await;
+    let mut looks = JoinSet::new();
+    for _ in 0..20 {
+        let world = Arc::clone(&world);
+        looks.spawn(async move { look(&world).await });
+    }
+    let looks = looks.join_all().await;
+    let late = looks.iter().filter(|(_, took)| *took > Duration::from_millis(900)).count();
+    assert_eq!((world.calls("LINE", "page").await.len(), late), (2, 1));
+    assert_eq!(looks.iter().filter(|(page, _)| page.contains("First words")).count(), 19);
 }
 
 #[tokio::test(flavor = "multi_thread")]
