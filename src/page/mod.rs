@@ -240,7 +240,7 @@ fn filled(context: &PageContext, Prepared { words, template }: &Prepared) -> Str
         ("no_position", when(plain.position.is_none())),
         ("no_pass", when(plain.pass.is_none() || return_url.is_none())),
         ("no_next", when(!(in_line || matches!(view, "joining" | "scheduled")))),
-        ("do_enter", when(view == "outside" && plain.trouble != "door")),
+        ("do_enter", when(view == "outside")),
         ("do_again", when(matches!(view, "left" | "session_ended"))),
         ("do_claim", when(view == "called")),
         ("do_leave", when(in_line)),

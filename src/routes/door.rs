@@ -33,6 +33,8 @@ const SITEVERIFY: &str = "SITEVERIFY";
 const ACTION: &str = "enter";
 /// The longest token of Turnstile, bytes.
 const MAX_TOKEN: usize = 2_048;
+/// When to try again where the door cannot be opened at all, seconds.
+const CLOSED_RETRY_SECONDS: u64 = 30;
 /// When to try again while Turnstile does not answer, seconds.
 const OUTAGE_RETRY_SECONDS: u64 = 5;
 
@@ -104,7 +106,12 @@ fn network(text: &str) -> Option<String> {
 async fn verify(c: &Context, event: &Event, sub: Subject, token: Option<&str>) -> Result<(), Problem> {
     let Some(turnstile) = c.deployment.turnstile.as_ref() else {
         worker::console_error!("door: '{}' has a door, and this Worker no keys for it: nobody gets in", event.id);
-        return Err(outage());
+        // Not "overloaded": that would open a gate which its event wants open while the line cannot be asked.
+        return Err(Problem::retry(
+            Slug::QueueClosed,
+            CLOSED_RETRY_SECONDS,
+            "the door of this event is not configured, so that nobody new gets a place; tell the operator",
+        ));
     };
     let Some(token) = token else {
         return Err(refused(

@@ -11,7 +11,7 @@ use ropeline_queue::wire::Phase;
 
 use super::board::matches;
 use super::enter::{self, Asks};
-use super::{Context, session, status};
+use super::{Context, places, session, status};
 use crate::boards::{self, Copy};
 use crate::clock::now;
 use crate::credentials;
@@ -164,7 +164,8 @@ async fn where_is(
             opens.map_or(0, |at| at.since(now()).div_ceil(1_000))
         }
     };
-    if plain.view == "outside" && event.settings.door == Door::Turnstile {
+    // Said beforehand; whoever has a place all the same finds it by the button.
+    if plain.view == "outside" && event.settings.door == Door::Turnstile && !places::passes(event, &board.board) {
         plain.trouble = "door";
     }
     // Who has something to press is not torn away from it.

@@ -81,6 +81,5 @@ test("without a script the page says that the door needs one", async (t) => {
   const context = await (await browser(t)).newContext({ locale: "ja-JP" });
   const page = await open(context, waitPage("door", "?mode=plain"));
   await page.getByText("確認にはJavaScriptが必要です").waitFor();
-  assert.equal(await page.locator("button[value=enter]").count(), 0);
   await inspect(page, "door-ja-plain");
 });

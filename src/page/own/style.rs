@@ -90,6 +90,8 @@ fn url(text: &str) -> Option<(&str, usize)> {
         None => (inner.get(..inner.find(')')?)?.trim_ascii_end(), inner.get(inner.find(')')?..)?),
     };
     let close = after.trim_ascii_start();
-    let is_plain = !address.contains(['\\', '\n']) && (quote.is_some() || !address.contains(['"', '\'', '(', ' ']));
+    // Browsers take line ends and tabs out of addresses.
+    let is_plain = !address.contains(|c: char| c == '\\' || c.is_control())
+        && (quote.is_some() || !address.contains(['"', '\'', '(', ' ']));
     (is_plain && close.starts_with(')')).then(|| (address, text.len() - close.len() + 1))
 }

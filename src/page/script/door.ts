@@ -16,6 +16,7 @@ const AGAIN_MS = 10_000;
 export function door(clock: Clock, view: () => View): (challenge: Challenge, signal?: AbortSignal) => Promise<string> {
   return async (challenge, signal) => {
     for (;;) {
+      if (signal?.aborted) throw signal.reason;
       view().show("door");
       try {
         const token = await solve(await turnstile(), challenge, signal);
@@ -37,6 +38,8 @@ async function solve(turnstile: Turnstile, challenge: Challenge, signal: AbortSi
   try {
     at.hidden = false;
     return await new Promise((resolve, reject) => {
+      // The script may have taken so long to load that nobody waits for it any more.
+      if (signal?.aborted) return reject(signal.reason);
       signal?.addEventListener("abort", reject);
       widget = turnstile.render(at, {
         sitekey: challenge.site_key,

@@ -15,7 +15,7 @@ const BINDINGS = ["REGISTRY", "LANE", "LINE"];
 // Told to a wrapped object, in a header beside the command.
 const ORDER = "x-fault-order";
 
-const told = { rules: [], calls: [], last: {}, shapes: {}, flooded: {}, stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0, limited: [], limit_fails: false };
+const told = { rules: [], calls: [], last: {}, shapes: {}, flooded: {}, stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0, limited: [], limit: "counts" };
 
 const realNow = Date.now.bind(Date);
 Date.now = () => realNow() + told.clock;
@@ -173,7 +173,8 @@ const counted = new Map();
 const limiter = (most) => ({
   limit: async ({ key }) => {
     told.limited.push(key);
-    if (told.limit_fails) fail("the limit was told to fail", {});
+    if (told.limit === "fails") fail("the limit was told to fail", {});
+    if (told.limit === "hangs") await new Promise(() => {});
     counted.set(key, (counted.get(key) ?? 0) + 1);
     return { success: counted.get(key) <= most };
   },
@@ -239,7 +240,7 @@ const ops = {
   shapes: ({ shapes }) => void (told.shapes = shapes),
   alarms: ({ mode }) => void (told.alarms = mode),
   limited: () => told.limited,
-  fail_limit: ({ fails }) => void (told.limit_fails = fails),
+  limit: ({ mode }) => void (told.limit = mode),
   clock: ({ ms }) => void (told.clock = ms),
   // So many visitors of a lane at once, and how many answers of which status there are so far.
   flood: async ({ object, count }, env) => {

@@ -191,6 +191,18 @@ pub enum Alarms {
     Never,
 }
 
+/// What the limit for addresses does.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressLimit {
+    /// Its work.
+    Counts,
+    /// It throws.
+    Fails,
+    /// It never answers.
+    Hangs,
+}
+
 /// Only in a world with [`crate::WorldOptions::faults`].
 impl World {
     async fn tell(&self, told: &Value) -> Value {
@@ -253,9 +265,9 @@ impl World {
         self.tell(&json!({"op": "rung"})).await.as_u64().expect("a count")
     }
 
-    /// Whether the limit for addresses fails from now on, in a world with the variable `TEST_ADDRESS_LIMIT`.
-    pub async fn fail_address_limit(&self, fails: bool) {
-        self.tell(&json!({"op": "fail_limit", "fails": fails})).await;
+    /// What the limit for addresses does from now on, in a world with the variable `TEST_ADDRESS_LIMIT`.
+    pub async fn address_limit(&self, mode: AddressLimit) {
+        self.tell(&json!({"op": "limit", "mode": mode})).await;
     }
 
     /// The keys for which that limit was asked.

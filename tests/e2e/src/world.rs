@@ -22,6 +22,9 @@ use crate::relay_health::HealthOf;
 use crate::trace::Trace;
 use crate::visitor::Visitor;
 
+mod options;
+pub use options::WorldOptions;
+
 /// What to do when something is not there.
 pub(crate) const HOW_TO_GET_IT: &str = "`cargo xtask test e2e` installs and builds everything these tests need";
 
@@ -36,75 +39,6 @@ pub enum Role {
     Relay,
     /// The scraper.
     Metrics,
-}
-
-/// What a world is made of.
-#[derive(Debug, Clone)]
-pub struct WorldOptions {
-    vars: Vec<(String, String)>,
-    faults: bool,
-    services: Vec<(&'static str, u16)>,
-    signing: Option<String>,
-    two_isolates: bool,
-}
-
-impl Default for WorldOptions {
-    fn default() -> Self {
-        let vars = vec![("ROPELINE_TRACE".to_owned(), "true".to_owned())];
-        Self { vars, faults: false, services: Vec::new(), signing: None, two_isolates: false }
-    }
-}
-
-impl WorldOptions {
-    /// Sets a variable of the Worker.
-    #[must_use]
-    pub fn var(mut self, name: &str, value: &str) -> Self {
-        self.vars.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Signs with these keys, a private JWK Set, in place of fresh ones.
-    #[must_use]
-    pub fn signing(mut self, keys: &str) -> Self {
-        self.signing = Some(keys.to_owned());
-        self
-    }
-
-    /// Puts doubles between the Worker and its objects; see [`crate::faults`].
-    #[must_use]
-    pub fn faults(mut self) -> Self {
-        self.faults = true;
-        self
-    }
-
-    /// A shop on this port of 127.0.0.1, for the gate to stand before.
-    #[must_use]
-    pub fn shop(self, port: u16) -> Self {
-        self.service("ORIGIN", port)
-    }
-
-    /// A service on this port of 127.0.0.1, bound under this name.
-    #[must_use]
-    pub fn service(mut self, binding: &'static str, port: u16) -> Self {
-        self.services.push((binding, port));
-        self
-    }
-
-    /// The Worker runs in two isolates, see [`World::second`].
-    #[must_use]
-    pub fn two_isolates(mut self) -> Self {
-        self.two_isolates = true;
-        self
-    }
-
-    /// Starts it; comes back when the Worker answers.
-    ///
-    /// # Panics
-    /// When something is missing or does not come up.
-    #[must_use]
-    pub fn start(self) -> World {
-        World::start_with(&self)
-    }
 }
 
 /// A running deployment. Methods take `&self`, so that tests can share it among tasks in an `Arc`.
@@ -266,6 +200,16 @@ impl World {
         let log = std::fs::OpenOptions::new().append(true).open(workerd.log());
         log.and_then(|mut log| log.write_all(b"\n")).expect("the log of the Worker");
         workerd.restart().unwrap_or_else(|error| panic!("no Worker after a restart: {error:#}"));
+    }
+
+    /// Takes these variables and secrets away, from the next [`World::restart`] on: an empty one counts as none.
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    pub fn without(&self, names: &[&str]) {
+        for name in names {
+            std::fs::write(self.dir.join("state/bindings").join(name), "").expect("a binding");
+        }
     }
 
     /// Stops the Worker in order. [`World::restart`] starts it again.

@@ -17,6 +17,26 @@ fn own_origin(j: &Judged) -> String {
     format!("http://{}", j.world.authority)
 }
 
+/// `Sec-Fetch-Site` and `Origin` of requests that no page of this very origin has made.
+pub fn foreign(own: &str) -> Vec<Vec<(&'static str, String)>> {
+    let cases = [
+        (Some("cross-site"), None),
+        (Some("same-site"), None),
+        (Some("none"), None),
+        // The browser's word goes before an origin that looks right.
+        (Some("cross-site"), Some(own)),
+        (None, None),
+        (None, Some(SHOP)),
+        (None, Some("null")),
+        (None, Some("https://evil.example")),
+    ];
+    let headers = cases.map(|(site, origin)| {
+        let both = [("sec-fetch-site", site), ("origin", origin)];
+        both.into_iter().filter_map(|(name, value)| Some((name, value?.to_owned()))).collect()
+    });
+    headers.into()
+}
+
 #[tokio::test]
 async fn a_foreign_page_cannot_use_the_cookies_of_a_visitor() {
     let j = Judged::start();
@@ -27,23 +47,10 @@ async fn a_foreign_page_cannot_use_the_cookies_of_a_visitor() {
         j.post(&format!("/queue/{path}")).header("cookie", mine.cookies("demo")).json(json!({"event": "demo"}))
     };
     for path in ["enter", "claim", "renew", "leave"] {
-        for (site, origin) in [
-            (Some("cross-site"), None),
-            (Some("same-site"), None),
-            (Some("none"), None),
-            // The browser's word goes before an origin that looks right.
-            (Some("cross-site"), Some(own.as_str())),
-            (None, None),
-            (None, Some(SHOP)),
-            (None, Some("null")),
-            (None, Some("https://evil.example")),
-        ] {
-            let mut call = with_cookies(path);
-            for (name, value) in [("sec-fetch-site", site), ("origin", origin)] {
-                call = value.into_iter().fold(call, |call, value| call.header(name, value));
-            }
+        for headers in foreign(&own) {
+            let call = headers.iter().fold(with_cookies(path), |call, (name, value)| call.header(name, value.clone()));
             let refused = call.problem(403, "forbidden").await;
-            assert!(cookies(&refused).is_empty(), "{path} {site:?} {origin:?}");
+            assert!(cookies(&refused).is_empty(), "{path} {headers:?}");
         }
     }
     // A ticket as bearer does not make the key's cookie any better.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ropeline_e2e::{Answer, Method, json};
 
-use crate::browser::cookies;
+use crate::browser::{cookies, foreign};
 use crate::call::Judged;
 use crate::{enter, from_now};
 
@@ -220,19 +220,8 @@ pub async fn bad_forms(j: &Judged) {
     post().raw(FORM, format!("action={}", "x".repeat(17_000))).problem(413, "too-large").await;
     j.post("/queue/events/nobody/wait").raw(FORM, "action=enter").problem(404, "unknown-event").await;
     let own = format!("http://{}", j.world.authority);
-    for (site, origin) in [
-        (Some("cross-site"), None),
-        (Some("same-site"), None),
-        (Some("none"), None),
-        (Some("cross-site"), Some(own.as_str())),
-        (None, None),
-        (None, Some("https://evil.example")),
-        (None, Some("null")),
-    ] {
-        let mut call = j.post(path);
-        for (name, value) in [("sec-fetch-site", site), ("origin", origin)] {
-            call = value.into_iter().fold(call, |call, value| call.header(name, value));
-        }
+    for headers in foreign(&own) {
+        let call = headers.iter().fold(j.post(path), |call, (name, value)| call.header(name, value.clone()));
         call.raw(FORM, "action=enter").problem(403, "forbidden").await;
     }
     let stats = j.world.admin(Method::GET, "/queue/admin/events/forms/stats", &json!(null)).await.json();

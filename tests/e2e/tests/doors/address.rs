@@ -1,5 +1,8 @@
 //! The soft limit for each network address: later for the many, never for who has a place, and no more than that.
 
+use std::time::{Duration, Instant};
+
+use ropeline_e2e::faults::AddressLimit;
 use ropeline_e2e::{Method, Value, World, WorldOptions, assert_problem, json, new_key};
 
 use crate::{EVENT, HERE, enter, entered, with_door};
@@ -55,8 +58,12 @@ async fn a_network_of_ipv6_counts_as_one_address_and_events_count_apart() {
 async fn where_the_limit_cannot_be_asked_or_the_address_is_not_known_it_does_not_stand_in_the_way() {
     let world = limited().await;
     assert_eq!(from(&world, &["no address"; MOST + 1]).await, [201; MOST + 1]);
-    world.fail_address_limit(true).await;
+    world.address_limit(AddressLimit::Fails).await;
     assert_eq!(from(&world, &["203.0.113.9"; MOST + 1]).await, [201; MOST + 1]);
+    world.address_limit(AddressLimit::Hangs).await;
+    let began = Instant::now();
+    assert_eq!(from(&world, &["203.0.113.9"]).await, [201]);
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -136,9 +136,19 @@ async fn a_page_of_such_an_event_may_show_the_challenge_and_says_without_a_scrip
     }
     assert!(!policy("/queue/events/open/wait").await.contains("cloudflare"));
 
+    // As it is shown: the words are among those of the script on every page.
+    let said = "role=\"status\">This line first checks that you are a person, and that check needs JavaScript.";
     let plain =
         world.raw(Method::GET, "/queue/events/sale/wait?mode=plain", &[("accept-language", "en")], "").await.text();
-    assert!(plain.contains("that check needs JavaScript") && !plain.contains("value=\"enter\""), "{plain}");
+    assert!(plain.contains(said), "{plain}");
+    // Where nobody waits nobody is asked.
+    world.patch(EVENT, &json!({"suspended": true})).await;
+    world.board_until(EVENT, "everybody passes", |board| board["phase"] == "suspended").await;
+    let plain =
+        world.raw(Method::GET, "/queue/events/sale/wait?mode=plain", &[("accept-language", "en")], "").await.text();
+    assert!(!plain.contains(said), "{plain}");
+    world.patch(EVENT, &json!({"suspended": false})).await;
+    world.board_until(EVENT, "there is a line again", |board| board["phase"] == "open").await;
     let headers = [
         ("content-type", "application/x-www-form-urlencoded"),
         ("sec-fetch-site", "same-origin"),
@@ -151,7 +161,28 @@ async fn a_page_of_such_an_event_may_show_the_challenge_and_says_without_a_scrip
 }
 
 #[tokio::test]
-async fn a_door_without_its_keys_is_refused_and_where_they_are_gone_nobody_new_gets_in() {
+async fn whoever_has_a_place_finds_it_without_a_script_by_the_key_alone() {
+    let (world, turnstile) = with_door(WorldOptions::default(), json!({})).await;
+    let key = "a-key-of-a-browser-that-lost-its-ticket";
+    let place = knock(&world, key, Some(&turnstile.solve(HERE))).await.json();
+    let cookie = format!("ropeline-visitor-sale={key}");
+    let plain = world.raw(Method::GET, "/queue/events/sale/wait?mode=plain", &[("cookie", &cookie)], "").await.text();
+    assert!(plain.contains("value=\"enter\""), "{plain}");
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("sec-fetch-site", "same-origin"),
+        ("cookie", cookie.as_str()),
+    ];
+    let told = world.raw(Method::POST, "/queue/events/sale/wait", &headers, "action=enter").await;
+    assert_eq!(told.header("location"), Some("/queue/events/sale/wait?mode=plain"));
+    let given: Vec<_> = told.headers.get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok()).collect();
+    assert!(given.iter().any(|cookie| cookie.starts_with("ropeline-ticket-sale=")), "{given:?}");
+    assert_eq!(place["number"], 1);
+    assert_eq!(entered(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_door_without_its_keys_is_refused() {
     let world = WorldOptions::default().start();
     let refused =
         world.keyed(Role::Admin, Method::PUT, "/queue/admin/events/sale", &json!({"door": "turnstile"})).await;
@@ -159,10 +190,29 @@ async fn a_door_without_its_keys_is_refused_and_where_they_are_gone_nobody_new_g
     assert_eq!(refused.json()["field"], "door");
     assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains("ROPELINE_TURNSTILE_SECRET")));
     world.create(EVENT, &json!({})).await;
-    let refused =
-        world.keyed(Role::Admin, Method::PATCH, "/queue/admin/events/sale", &json!({"door": "turnstile"})).await;
-    assert_problem(&refused, 400, "malformed-request");
-    let refused =
-        world.keyed(Role::Admin, Method::PATCH, "/queue/admin/events/sale", &json!({"door": "revolving"})).await;
-    assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains("'none' or 'turnstile'")));
+    for (door, words) in [("turnstile", "ROPELINE_TURNSTILE_SECRET"), ("revolving", "'none' or 'turnstile'")] {
+        let body = json!({"door": door});
+        let refused = world.keyed(Role::Admin, Method::PATCH, "/queue/admin/events/sale", &body).await;
+        assert_problem(&refused, 400, "malformed-request");
+        assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains(words)), "{}", refused.text());
+    }
+}
+
+#[tokio::test]
+async fn where_the_keys_of_a_door_are_gone_nobody_new_gets_in_not_even_by_a_gate_that_is_open_when_unsure() {
+    let shop = crate::turnstile::Turnstile::start().await;
+    let more = json!({"gate": {"hosts": ["127.0.0.1"], "when_unsure": "open"}});
+    let (world, turnstile) = with_door(WorldOptions::default().shop(shop.port), more).await;
+    let key = new_key();
+    assert_eq!(knock(&world, &key, Some(&turnstile.solve(HERE))).await.status, 201);
+    world.without(&["ROPELINE_TURNSTILE_SITE_KEY", "ROPELINE_TURNSTILE_SECRET"]);
+    world.restart();
+    let refused = knock(&world, &new_key(), Some(&turnstile.solve(HERE))).await;
+    assert_problem(&refused, 503, "queue-closed");
+    assert!(refused.header("retry-after").is_some());
+    let navigates = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("accept", "text/html")];
+    let page = world.raw(Method::GET, "/tickets", &navigates, "").await;
+    assert!(page.text().contains("data-gate=\"true\""), "{} {}", page.status, page.text());
+    assert_eq!(knock(&world, &key, None).await.status, 200, "who has a place keeps it");
+    assert_eq!(entered(&world).await, 1);
 }
