@@ -1,15 +1,18 @@
 //! What a visitor shows: the ticket, the visitor key, the pass.
 //!
 //! A ticket or pass comes as bearer or in its cookie, never in a URL; the bearer wins. Whatever changes something needs the visitor
-//! key beside the ticket, and if a cookie vouches for anything, the request must come from a page of this very origin.
+//! key (or the shop's assertion) beside the ticket, and if a cookie vouches for anything, the request must come from a page of this
+//! very origin.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ropeline_queue::{Number, Subject};
+use ropeline_queue::settings::VisitorIdentity;
+use ropeline_queue::{Account, Number, Subject, Visitor};
 use ropeline_ticket::check::{Expect, TokenError};
 use ropeline_ticket::claims::{PASS_TYP, PassClaims, TICKET_TYP, TicketClaims};
 use ropeline_ticket::jws;
 
+use crate::assertions;
 use crate::deployment::Deployment;
 use crate::directory::Event;
 use crate::http::cookies::{self, Purpose};
@@ -111,36 +114,77 @@ fn expect<'a>(deployment: &'a Deployment, event: &'a Event, audience: &'a str) -
     }
 }
 
-/// The visitor key shown: in the header, or in its cookie with proof that the request comes from a page of this origin.
-pub fn visitor_key(deployment: &Deployment, call: &Call, event: &str) -> Result<String, Problem> {
-    if let Some(key) = call.header("ropeline-visitor") {
-        return Ok(key);
+/// What a visitor shows of itself beside the ticket: its secret key or, in an event of accounts, the shop's assertion. In the header,
+/// or in its cookie with proof that the request comes from a page of this origin.
+pub fn secret(deployment: &Deployment, call: &Call, event: &Event) -> Result<String, Problem> {
+    if let Some(secret) = call.header("ropeline-visitor") {
+        return Ok(secret);
     }
-    let name = cookies::name(deployment, Purpose::Visitor, event);
-    let key = call.cookie(&name).ok_or_else(|| {
-        Problem::new(
-            Slug::VisitorMissing,
+    let (purpose, missing) = match event.settings.visitor_identity {
+        VisitorIdentity::Secret => (
+            Purpose::Visitor,
             "send the visitor key that was used at enter as header 'Ropeline-Visitor' or in its cookie",
-        )
-    })?;
+        ),
+        VisitorIdentity::Asserted => (
+            Purpose::Assertion,
+            "this event is for accounts of the shop: send its assertion as header 'Ropeline-Visitor' or in its cookie",
+        ),
+    };
+    let secret = call
+        .cookie(&cookies::name(deployment, purpose, event.id.as_str()))
+        .ok_or_else(|| Problem::new(Slug::VisitorMissing, missing))?;
     same_origin(call)?;
-    Ok(key.to_owned())
+    Ok(secret.to_owned())
 }
 
-/// The visitor key of a browser that comes to see a page, and its cookie where it had none: a page is no call, and changes nothing of
-/// whoever is sent to it.
-pub fn browser_key(deployment: &Deployment, call: &Call, event: &Event) -> Result<(String, Option<String>), Problem> {
+/// Who shows this key or this assertion.
+pub async fn visitor(event: &Event, secret: &str) -> Result<Visitor, Problem> {
+    match event.settings.visitor_identity {
+        VisitorIdentity::Secret => Subject::of_visitor(&event.salt, secret)
+            .map(Visitor::from)
+            .map_err(|error| Problem::field(Slug::MalformedRequest, "visitor", error.to_string())),
+        VisitorIdentity::Asserted => Ok(of_account(event, assertions::account(event, secret).await?)),
+    }
+}
+
+/// Whom a token of this event names.
+pub fn named(event: &Event, sub: &str) -> Option<Visitor> {
+    match event.settings.visitor_identity {
+        VisitorIdentity::Secret => Subject::parse(sub).map(Visitor::from).ok(),
+        VisitorIdentity::Asserted => Account::parse(sub).map(|account| of_account(event, account)).ok(),
+    }
+}
+
+fn of_account(event: &Event, account: Account) -> Visitor {
+    Visitor { sub: Subject::of_account(&event.salt, &account), account: Some(account) }
+}
+
+/// A browser that comes to see a page, which is no call and changes nothing of whoever is sent to it.
+pub struct Browser {
+    /// By its key or assertion; somebody whom nobody knows, if it shows neither.
+    pub visitor: Visitor,
+    /// The cookie with a visitor key, for one that had none.
+    pub new_key: Option<String>,
+    /// Whether it can be given a place: in an event of accounts only with an assertion.
+    pub may_enter: bool,
+}
+
+/// The browser that asks.
+pub async fn browser(deployment: &Deployment, call: &Call, event: &Event) -> Result<Browser, Problem> {
     let id = event.id.as_str();
-    if let Some(key) = call.cookie(&cookies::name(deployment, Purpose::Visitor, id))
-        && subject(event, key).is_ok()
+    let is_open = event.settings.visitor_identity == VisitorIdentity::Secret;
+    let purpose = if is_open { Purpose::Visitor } else { Purpose::Assertion };
+    if let Some(secret) = call.cookie(&cookies::name(deployment, purpose, id))
+        && let Ok(visitor) = visitor(event, secret).await
     {
-        return Ok((key.to_owned(), None));
+        return Ok(Browser { visitor, new_key: None, may_enter: true });
     }
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(Problem::internal)?;
     let key = URL_SAFE_NO_PAD.encode(key);
-    let cookie = cookies::set(deployment, Purpose::Visitor, id, &key, VISITOR_SECONDS);
-    Ok((key, Some(cookie)))
+    let visitor = Subject::of_visitor(&event.salt, &key).map_err(Problem::internal)?.into();
+    let new_key = is_open.then(|| cookies::set(deployment, Purpose::Visitor, id, &key, VISITOR_SECONDS));
+    Ok(Browser { visitor, new_key, may_enter: is_open })
 }
 
 /// Refuses a request that a foreign page may have made with this visitor's cookies.
@@ -154,16 +198,10 @@ pub fn same_origin(call: &Call) -> Result<(), Problem> {
     ))
 }
 
-/// The hash of a visitor key.
-pub fn subject(event: &Event, key: &str) -> Result<Subject, Problem> {
-    Subject::of_visitor(&event.salt, key)
-        .map_err(|error| Problem::field(Slug::MalformedRequest, "visitor", error.to_string()))
-}
-
 /// A place whose holder has shown both ticket and key.
 pub struct Holder {
     /// Who.
-    pub sub: Subject,
+    pub visitor: Visitor,
     /// Which place.
     pub number: Number,
     /// Its position, where the ticket says it.
@@ -180,15 +218,29 @@ pub async fn holder(deployment: &Deployment, call: &Call, event: &Event) -> Resu
     if ticket.by_cookie {
         same_origin(call)?;
     }
-    let key = visitor_key(deployment, call, event.id.as_str())?;
-    let sub = subject(event, &key).ok().filter(|sub| sub.to_string() == ticket.claims.sub).ok_or_else(|| {
-        Problem::new(
-            Slug::VisitorMismatch,
-            "the visitor key is not the one this ticket was given for; send the one used at enter",
-        )
-    })?;
+    let secret = secret(deployment, call, event)?;
+    let mismatch = || {
+        let detail = match event.settings.visitor_identity {
+            VisitorIdentity::Secret => {
+                "the visitor key is not the one this ticket was given for; send the one used at enter"
+            }
+            VisitorIdentity::Asserted => {
+                "the assertion is for another account than this ticket; enter with it to find that account's place"
+            }
+        };
+        Problem::new(Slug::VisitorMismatch, detail)
+    };
+    let visitor = match visitor(event, &secret).await {
+        Ok(visitor) => visitor,
+        // No key at all: not the one, then.
+        Err(problem) if problem.slug == Slug::MalformedRequest => return Err(mismatch()),
+        Err(problem) => return Err(problem),
+    };
+    if visitor.to_string() != ticket.claims.sub {
+        return Err(mismatch());
+    }
     let ShownTicket { claims, by_cookie } = ticket;
-    Ok(Holder { sub, number: Number(claims.num), position: claims.pos, ticket_exp: claims.exp, by_cookie })
+    Ok(Holder { visitor, number: Number(claims.num), position: claims.pos, ticket_exp: claims.exp, by_cookie })
 }
 
 fn refuse(error: TokenError) -> Problem {

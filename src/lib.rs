@@ -1,7 +1,7 @@
 //! The edge Worker of Ropeline.
 //!
 //! A request comes in at `fetch` and goes to its route. Routes are stateless: they read the request (`http`),
-//! check who asks (`credentials`, `keyring`), look the event up in the isolate's copy of the registry's list
+//! check who asks (`credentials`, `assertions`, `keyring`), look the event up in the isolate's copy of the registry's list
 //! (`directory`), ask a Durable Object if they must (`objects`), or the isolate's copy of the board if they can
 //! (`boards`), and sign what they give out (`tokens`).
 //!
@@ -22,6 +22,8 @@
 mod keyring;
 mod page;
 
+#[cfg(target_arch = "wasm32")]
+mod assertions;
 #[cfg(target_arch = "wasm32")]
 mod boards;
 #[cfg(target_arch = "wasm32")]

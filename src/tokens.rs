@@ -1,6 +1,6 @@
 //! Tickets and passes as this deployment makes them.
 
-use ropeline_queue::{Number, Seq, Subject, UnixMillis};
+use ropeline_queue::{Number, Seq, UnixMillis, Visitor};
 use ropeline_ticket::claims::{AdmittedBy, PASS_TYP, PassClaims, TICKET_TYP, TicketClaims, pass_jti, passthrough_jti};
 
 use crate::clock;
@@ -77,7 +77,7 @@ pub fn is_due(event: &Event, exp: u64) -> bool {
 pub async fn pass(
     deployment: &Deployment,
     event: &Event,
-    sub: Subject,
+    visitor: &Visitor,
     number: Number,
     seq: Seq,
     session_expires_at: UnixMillis,
@@ -88,7 +88,7 @@ pub async fn pass(
     let claims = PassClaims {
         num: Some(number.get()),
         seq: Some(seq.get()),
-        ..blank(deployment, event, sub.to_string(), exp, jti)
+        ..blank(deployment, event, visitor.to_string(), exp, jti)
     };
     sign(deployment, &claims).await
 }

@@ -63,7 +63,7 @@ impl Rows {
                 Change::Course(course) => self.course = course,
                 Change::Audit(_) | Change::Page(_) => {}
                 Change::Relay(row) => self.relay = row,
-                Change::Configured(configured) => self.configured = configured,
+                Change::Configured(configured) => self.configured = *configured,
             }
         }
     }

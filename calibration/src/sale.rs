@@ -291,7 +291,7 @@ impl Sale<'_> {
         let jitter = self.random.share();
         let place = Place::on(&self.board, &self.event, &seat, self.now(), jitter);
         if place.state == State::Called {
-            return Some(Op::Claim { number, sub: subject(), entered_at: START });
+            return Some(Op::Claim { number, sub: subject(), entered_at: START, account: None });
         }
         let (position, eta, after) = (place.position, place.eta_seconds, place.poll_after_seconds);
         self.told_eta(position, eta);

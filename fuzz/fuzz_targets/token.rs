@@ -1,11 +1,11 @@
-//! Tickets and passes. Whatever is read as a token has one text only; what verifies was signed; altered by a bit, it does not.
+//! Tickets, passes and assertions. Whatever is read as a token has one text only; what verifies was signed; altered by a bit, it does not.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use ropeline_ticket::native::{Verifier, generate_ed25519, generate_es256};
-use ropeline_ticket::{Claims, PassClaims, PrivateKeys, TicketClaims, jws};
+use ropeline_ticket::{AssertionClaims, Claims, PassClaims, PrivateKeys, TicketClaims, assertion, jws};
 
 /// The keys of `tests/vectors`, so that the tokens there, which are the seeds, get as far as they can.
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
@@ -39,6 +39,12 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     read::<TicketClaims>(text);
     read::<PassClaims>(text);
+    if let Ok(token) = assertion::parse(text)
+        && let Ok(claims) = token.claims::<AssertionClaims>()
+        && claims.check("demo", NOW).is_ok()
+    {
+        assert!(claims.aud.contains(&"demo".to_owned()) && claims.exp <= claims.iat + assertion::MAX_LIFE_SECONDS);
+    }
     let _ = VERIFIER.verify_ticket(text, None, NOW);
     if let Ok(pass) = VERIFIER.verify_pass(text, Some("demo"), NOW) {
         assert_eq!((pass.aud.as_str(), pass.evt.as_str()), ("https://shop.example.com", "demo"));

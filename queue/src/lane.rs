@@ -148,9 +148,15 @@ impl Batch {
             frozen.order.push_back(subject);
             frozen.waiters.insert(subject, waiters);
         }
-        let ops = self.ops.len().min(MAX_OPS);
-        frozen.ops = self.ops.drain(..ops).collect();
-        frozen.pending += ops;
+        let mut weight = 0;
+        while let Some((op, _)) = self.ops.front() {
+            weight += op.weight();
+            if weight > MAX_OPS {
+                break;
+            }
+            frozen.ops.extend(self.ops.pop_front());
+        }
+        frozen.pending += frozen.ops.len();
         self.pending -= frozen.pending.min(self.pending);
         frozen
     }

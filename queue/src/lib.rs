@@ -10,8 +10,9 @@
 //!              ◀─ wakes its waiters ◀──ExchangeReply──┘
 //! ```
 //!
-//! * [`types`], [`time`], [`subject`]: the words as types.
-//! * [`settings`]: what an operator may set for an event, checked and defaulted; [`gate`] and [`brand`] are settings with parts.
+//! * [`types`], [`time`], [`subject`], [`visitor`]: the words as types.
+//! * [`settings`]: what an operator may set for an event, checked and defaulted; [`gate`], [`brand`] and
+//!   [`visitor_keys`] are settings with parts.
 //! * [`wire`]: what a lane and its line say to each other; [`json`]: how messages and stored settings are read.
 //! * [`lane`]: batches the visitors of one slice; one exchange in flight; a batch never changes once frozen.
 //! * [`line`](mod@line): the order itself. `frontier < next_number`, `acked <= drained <= head` at all times.
@@ -34,6 +35,8 @@ pub mod shuffle;
 pub mod subject;
 pub mod time;
 pub mod types;
+pub mod visitor;
+pub mod visitor_keys;
 pub mod wire;
 
 pub use lane::Lane;
@@ -41,3 +44,4 @@ pub use line::{Line, LineStore};
 pub use settings::Settings;
 pub use subject::Subject;
 pub use types::{Epoch, EventId, LaneId, Number, Position, Seq, UnixMillis};
+pub use visitor::{Account, Visitor};

@@ -1,7 +1,7 @@
 //! An event's settings: what an operator may say, checked and defaulted field by field.
 //!
 //! A body is a JSON object. Under PUT what is missing gets its default; under PATCH (RFC 7396) it stays, and `null` gives the
-//! default back. Names that a later version will know are refused as such, so that nobody relies on a setting that does nothing.
+//! default back. What would do nothing is refused, so that nobody relies on it.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -12,6 +12,7 @@ use crate::from_json;
 use crate::gate::Gate;
 use crate::time::rfc3339_or_null;
 use crate::types::{EventId, UnixMillis};
+use crate::visitor_keys::VisitorKeys;
 
 mod field;
 
@@ -30,9 +31,6 @@ const LATEST: UnixMillis = UnixMillis(4_102_444_799_999);
 /// Cloudflare's location hints for Durable Objects.
 const LOCATION_HINTS: [&str; 11] =
     ["wnam", "enam", "sam", "weur", "eeur", "apac", "apac-ne", "apac-se", "oc", "afr", "me"];
-
-/// Named in the contract, built in a later version.
-const LATER: [&str; 2] = ["visitor_identity", "visitor_keys"];
 
 /// An end this long ago is a slip of the pen, and ending an event cannot be taken back.
 const PAST_END_MS: u64 = 60_000;
@@ -76,6 +74,24 @@ from_json! {
     }
 }
 
+/// How an event knows its visitors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VisitorIdentity {
+    /// By a secret key that each of them has made.
+    #[default]
+    Secret,
+    /// By an account that the shop vouches for: one account, one place.
+    Asserted,
+}
+
+from_json! {
+    enum VisitorIdentity {
+        "secret" => Secret,
+        "asserted" => Asserted,
+    }
+}
+
 /// The settings of one event, complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Settings {
@@ -116,6 +132,10 @@ pub struct Settings {
     pub gate: Option<Box<Gate>>,
     /// What stands before new places.
     pub door: Door,
+    /// How visitors are known.
+    pub visitor_identity: VisitorIdentity,
+    /// With which keys the shop vouches for accounts; null: there are none.
+    pub visitor_keys: Option<Box<VisitorKeys>>,
     /// Where line and lanes should live.
     pub location_hint: Option<String>,
     /// The most living places that are not admitted.
@@ -142,7 +162,7 @@ pub struct Settings {
     pub test: bool,
 }
 
-from_json! { struct Settings { name, total_active_users, new_users_per_minute, session_duration_seconds, disable_session_renewal, queueing_method, queue_all = default, suspended = default, sold_out = default, prequeue_start_time = time, event_start_time = time, event_end_time = time, shuffle_at_event_start = default, queueing_status_code, lanes, gate, door = default, location_hint, max_line_length, max_unacked, audience, return_url, allowed_origins, message, brand, page, public_counts, topic, test = default } }
+from_json! { struct Settings { name, total_active_users, new_users_per_minute, session_duration_seconds, disable_session_renewal, queueing_method, queue_all = default, suspended = default, sold_out = default, prequeue_start_time = time, event_start_time = time, event_end_time = time, shuffle_at_event_start = default, queueing_status_code, lanes, gate, door = default, visitor_identity = default, visitor_keys, location_hint, max_line_length, max_unacked, audience, return_url, allowed_origins, message, brand, page, public_counts, topic, test = default } }
 
 /// Why a body is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -151,12 +171,6 @@ pub enum SettingsError {
     /// No setting has this name.
     #[error("there is no setting '{field}'; see the event settings of the HTTP contract")]
     Unknown {
-        /// The name.
-        field: String,
-    },
-    /// A setting of a later version.
-    #[error("'{field}' is not available in this version; leave it out")]
-    Later {
         /// The name.
         field: String,
     },
@@ -183,7 +197,7 @@ impl SettingsError {
     #[must_use]
     pub fn field(&self) -> &str {
         match self {
-            Self::Unknown { field } | Self::Later { field } | Self::Invalid { field, .. } => field,
+            Self::Unknown { field } | Self::Invalid { field, .. } => field,
             Self::Contradiction { field, .. } => field,
         }
     }
@@ -211,6 +225,8 @@ impl Settings {
             lanes: 4,
             gate: None,
             door: Door::None,
+            visitor_identity: VisitorIdentity::Secret,
+            visitor_keys: None,
             location_hint: None,
             max_line_length: 10_000_000,
             max_unacked: 1_000_000,
@@ -278,6 +294,21 @@ impl Settings {
                 "has no meaning where everybody passes: use queueing_method 'fifo'",
             );
         }
+        match (self.visitor_identity, &self.visitor_keys) {
+            (VisitorIdentity::Asserted, None) => {
+                return wrong(
+                    "visitor_identity",
+                    "'asserted' needs visitor_keys: the public keys of the shop that vouches",
+                );
+            }
+            (VisitorIdentity::Secret, Some(_)) => {
+                return wrong(
+                    "visitor_keys",
+                    "have no meaning without visitor_identity 'asserted': give both, or neither",
+                );
+            }
+            _ => {}
+        }
         if self.suspended && self.sold_out {
             return wrong("suspended", "lets everybody pass, sold_out nobody: set one of them");
         }
@@ -317,6 +348,10 @@ impl Settings {
             "lanes" => self.lanes = read.one_of(&[1, 2, 4, 8, 16, 32, 64, 128, 256], defaults.lanes)?,
             "gate" => self.gate = read.parts(self.gate.take(), Gate::PARTS, Gate::with)?,
             "door" => self.door = read.door()?,
+            "visitor_identity" => self.visitor_identity = read.identity()?,
+            "visitor_keys" => {
+                self.visitor_keys = read.parts(self.visitor_keys.take(), VisitorKeys::PARTS, VisitorKeys::with)?;
+            }
             "location_hint" => {
                 let hint = |text: &str| LOCATION_HINTS.contains(&text);
                 self.location_hint = read.optional(hint, &format!("null or one of {}", LOCATION_HINTS.join(", ")))?;
@@ -341,7 +376,6 @@ impl Settings {
                 self.topic = read.optional(is_topic, expected)?;
             }
             "test" => self.test = read.flag(defaults.test)?,
-            later if LATER.contains(&later) => return Err(SettingsError::Later { field: later.to_owned() }),
             unknown => return Err(SettingsError::Unknown { field: unknown.to_owned() }),
         }
         Ok(())

@@ -14,10 +14,11 @@
 //! Invariant: for n ≤ N, `1 ≤ position(n) ≤ N` and `number(position(n)) = n`; for n > N both are the identity. Twelve
 //! rounds, because fewer are visibly unfair when N is small.
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::subject::keyed;
 use crate::{EventId, Number, Position};
 
 /// The name of this algorithm in the published proof.
@@ -149,15 +150,6 @@ fn key(event: &EventId, seed: &Seed, count: u64) -> [u8; 32] {
         hmac.update(part);
     }
     hmac.finalize().into_bytes().into()
-}
-
-/// HMAC fills a key up with zeros to its block of 64 bytes: done here, nothing can fail.
-fn keyed(secret: &[u8; 32]) -> Hmac<Sha256> {
-    let mut block = [0; 64];
-    for (to, from) in block.iter_mut().zip(secret) {
-        *to = *from;
-    }
-    Hmac::new(&block.into())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The keyed hash under which a visitor is known: the first 16 bytes of HMAC-SHA-256(salt, visitor key).
+//! The keyed hash under which a visitor is known: the first 16 bytes of HMAC-SHA-256(salt, visitor key), or, of an account that the
+//! shop vouches for, of HMAC-SHA-256(salt, 01 ‖ account). No visitor key begins with that byte.
 //!
 //! The salt is the event's own, so nobody outside can aim at a lane or follow a visitor from one event to the next, and the
 //! visitor key itself is never stored.
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 use crate::LaneId;
 use crate::json::{FromJson, Misread};
+use crate::visitor::Account;
 
 /// Length of a subject in its text form (base64url without padding).
 pub const SUBJECT_TEXT_LEN: usize = 22;
@@ -49,10 +51,23 @@ impl Subject {
         if !fits {
             return Err(VisitorKeyError);
         }
-        let mac = Hmac::<Sha256>::new_from_slice(salt).map_err(|_| VisitorKeyError)?;
-        let digest = mac.chain_update(key.as_bytes()).finalize().into_bytes();
-        let (head, _) = digest.split_first_chunk::<16>().ok_or(VisitorKeyError)?;
-        Ok(Self(*head))
+        Ok(Self::of(salt, &[key.as_bytes()]))
+    }
+
+    /// Hashes an account under the event's salt.
+    #[must_use]
+    pub fn of_account(salt: &Salt, account: &Account) -> Self {
+        Self::of(salt, &[&[1], account.as_str().as_bytes()])
+    }
+
+    fn of(salt: &Salt, parts: &[&[u8]]) -> Self {
+        let mut mac = keyed(salt);
+        for part in parts {
+            mac.update(part);
+        }
+        let digest: [u8; 32] = mac.finalize().into_bytes().into();
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = digest;
+        Self([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
     }
 
     /// Reads the text form.
@@ -71,6 +86,15 @@ impl Subject {
         let lanes = if lanes == 0 { 1 } else { lanes };
         LaneId((u32::from_be_bytes([a, b, c, d]) % lanes as u32) as u16)
     }
+}
+
+/// HMAC fills a key up with zeros to its block of 64 bytes: done here, nothing can fail.
+pub(crate) fn keyed(secret: &[u8; 32]) -> Hmac<Sha256> {
+    let mut block = [0; 64];
+    for (to, from) in block.iter_mut().zip(secret) {
+        *to = *from;
+    }
+    Hmac::new(&block.into())
 }
 
 impl fmt::Display for Subject {
@@ -110,6 +134,15 @@ mod tests {
         assert_eq!(Subject::parse(&subject.to_string()), Ok(subject));
         assert_eq!(subject.to_string().len(), SUBJECT_TEXT_LEN);
         assert_ne!(subject, Subject::of_visitor(&[8; 32], KEY).unwrap(), "the salt counts");
+    }
+
+    #[test]
+    fn an_account_is_hashed_apart_from_every_key() {
+        // printf '\001%s' customer-7 | openssl dgst -sha256 -mac HMAC -macopt hexkey:0707…07 begins with these 16 bytes:
+        let account = Account::parse("customer-7").unwrap();
+        assert_eq!(Subject::of_account(&[7; 32], &account).to_string(), "3OD8Iq_etbhXaYe8CqDjDw");
+        let account = Account::parse(KEY).unwrap();
+        assert_ne!(Subject::of_account(&[7; 32], &account), Subject::of_visitor(&[7; 32], KEY).unwrap());
     }
 
     #[test]

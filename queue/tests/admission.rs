@@ -165,7 +165,7 @@ impl Harness {
         let number = |pick: u64| Number(pick % end + 1);
         let claim = |number: Number| {
             let place = &self.naive.places[number.get() as usize - 1];
-            Op::Claim { number, sub: place.sub, entered_at: UnixMillis(place.entered_at) }
+            Op::Claim { number, sub: place.sub, entered_at: UnixMillis(place.entered_at), account: None }
         };
         // Most of those who ask are about to be admitted or were lately: else random wishes would rarely meet.
         let admitted = |pick: u64| match self.naive.log.len() as u64 {

@@ -5,10 +5,11 @@ mod common;
 use common::{MemoryLane, demo, subject};
 use ropeline_queue::lane::{Abort, LaneChange, LaneMeta, LaneStep, MAX_PENDING, Overloaded, WaiterId, Wake};
 use ropeline_queue::shuffle::Draw;
+use ropeline_queue::visitor::MAX_ACCOUNT;
 use ropeline_queue::wire::{
     Board, Exchange, ExchangeReply, MAX_BATCH, MAX_OPS, Numbering, Op, OpAnswer, Refusal, Shuffle,
 };
-use ropeline_queue::{Lane, LaneId, Number, Seq, UnixMillis, hex, json};
+use ropeline_queue::{Account, Lane, LaneId, Number, Seq, UnixMillis, hex, json};
 
 const AT: UnixMillis = UnixMillis(1_000);
 
@@ -358,25 +359,32 @@ fn a_place_is_called_as_soon_as_any_board_has_said_so() {
 
 #[test]
 fn the_largest_exchange_stays_below_256_kb() {
+    largest_exchange(None, MAX_OPS);
+    // As many bytes in fewer claims.
+    largest_exchange(Some(Account::parse(&"x".repeat(MAX_ACCOUNT)).unwrap()), MAX_OPS / 3);
+}
+
+fn largest_exchange(account: Option<Account>, ops: usize) {
     const MOST: u64 = (1 << 53) - 1;
     let rows = MemoryLane { meta: LaneMeta { inc: MOST - 1, k: MOST - 1 }, ..MemoryLane::default() };
     let mut lane = rows.restore(LaneId(255));
     for visitor in 0..MAX_BATCH as u64 {
         lane.join(subject(visitor), 256, visitor).unwrap();
     }
-    for waiter in 0..MAX_OPS as u64 + 100 {
-        let op = Op::Claim { number: Number(MOST), sub: subject(waiter), entered_at: UnixMillis(MOST) };
+    for waiter in 0..ops as u64 + 100 {
+        let account = account.clone();
+        let op = Op::Claim { number: Number(MOST), sub: subject(waiter), entered_at: UnixMillis(MOST), account };
         lane.submit(op, 1_000_000 + waiter).unwrap();
     }
     let exchange = sent(&mut lane);
-    assert_eq!((exchange.count, exchange.ops.len()), (MAX_BATCH as u64, MAX_OPS));
+    assert_eq!((exchange.count, exchange.ops.len()), (MAX_BATCH as u64, ops));
     let body = serde_json::to_string(&exchange).unwrap();
     assert!(body.len() < 256 * 1024, "{} bytes", body.len());
     assert_eq!(json::read::<Exchange>(&body).unwrap(), exchange);
     let answer = OpAnswer::Admitted { seq: Seq(MOST), session_expires_at: UnixMillis(MOST) };
-    let back = reply(Numbering::Range { first: Number(MOST), count: MAX_BATCH as u64, at: AT }, &vec![answer; MAX_OPS]);
+    let back = reply(Numbering::Range { first: Number(MOST), count: MAX_BATCH as u64, at: AT }, &vec![answer; ops]);
     assert!(serde_json::to_string(&back).unwrap().len() < 256 * 1024);
-    assert_eq!(lane.pending(), MAX_BATCH + MAX_OPS + 100);
+    assert_eq!(lane.pending(), MAX_BATCH + ops + 100);
 }
 
 #[test]

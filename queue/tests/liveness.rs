@@ -113,7 +113,8 @@ fn sell(settings: Settings, crowd: u64, seed: u64, show: f64, restart_at: Option
             let event = demo();
             let place = Place::on(&sale.board, &event, &seat(number), UnixMillis(sale.now), jitter);
             if place.state == State::Called {
-                let op = Op::Claim { number, sub: subject(number.get()), entered_at: UnixMillis(START_MS) };
+                let op =
+                    Op::Claim { number, sub: subject(number.get()), entered_at: UnixMillis(START_MS), account: None };
                 if sale.lane.submit(op, crowd + number.get()).is_err() {
                     polls.entry(sale.now + 1_000).or_default().push(number);
                     continue;

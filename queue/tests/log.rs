@@ -1,15 +1,17 @@
 //! The relay's side of the admission log: one relay at a time, in order, byte for byte, over restarts.
 
 mod common;
+#[path = "common/event.rs"]
+mod event;
 #[path = "common/log.rs"]
 mod log;
 
-use common::Write;
+use common::{Write, subject};
 use log::{Log, after, all_acked, is_conflict, is_stale};
 use ropeline_queue::line::Change;
 use ropeline_queue::line::log::{Ack, Drain, LEASE_MS, LogError, MAX_DRAIN, MAX_DRAIN_BYTES};
 use ropeline_queue::wire::{Exchange, Op};
-use ropeline_queue::{Epoch, LaneId, Number, Seq, Settings, UnixMillis};
+use ropeline_queue::{Account, Epoch, LaneId, Number, Seq, Settings, UnixMillis};
 
 #[test]
 fn while_a_lease_lasts_no_other_relay_gets_it() {
@@ -299,4 +301,22 @@ fn a_lease_tells_when_the_oldest_entry_was_admitted_that_is_not_acked() {
     log.release(log.rows.relay.epoch).unwrap();
     let again = log.replay("operator", 1, 0).unwrap();
     assert_eq!(again.oldest_unacked_at, Some(first), "what is sent again waits again");
+}
+
+#[test]
+fn a_record_names_the_account_that_the_shop_vouched_for_or_else_the_hash() {
+    let mut event = event::Event::new(event::roomy());
+    event.enter(2);
+    let entered_at = UnixMillis(1_000);
+    let account = Account::parse("customer|7@example.com").ok();
+    let claim = |number, account| Op::Claim { number: Number(number), sub: subject(number), entered_at, account };
+    for _ in 0..5 {
+        event.now += 1_000;
+        event.exchange(0, vec![claim(1, account.clone()), claim(2, None)]);
+    }
+    let named = |seq| {
+        let record: serde_json::Value = serde_json::from_str(&event.rows.admissions[&Seq(seq)].record).unwrap();
+        record["visitor"].as_str().unwrap().to_owned()
+    };
+    assert_eq!([named(1), named(2)], ["customer|7@example.com".to_owned(), subject(2).to_string()]);
 }

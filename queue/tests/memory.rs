@@ -106,7 +106,12 @@ fn line_mb(gone_every: u64, shuffled: bool) -> f64 {
         let mut line = Line::restore(demo(), at_its_height(gone_every, shuffled), NOW);
         let claims: Vec<_> = (1..=SESSIONS * 2).filter(|n| n % gone_every != 0).collect();
         for (turn, numbers) in claims.chunks(MAX_OPS).take(20).enumerate() {
-            let claim = |number: &u64| Op::Claim { number: Number(*number), sub: subject(*number), entered_at: NOW };
+            let claim = |number: &u64| Op::Claim {
+                number: Number(*number),
+                sub: subject(*number),
+                entered_at: NOW,
+                account: None,
+            };
             let exchange = Exchange {
                 lane: LaneId((turn % 256) as u16),
                 inc: 1,
@@ -145,7 +150,7 @@ fn a_full_lane_takes_16_mb_at_most() {
             for n in 0_u64.. {
                 waiter += 1;
                 let number = Number(waiter);
-                let claim = Op::Claim { number, sub: subject(waiter), entered_at: NOW };
+                let claim = Op::Claim { number, sub: subject(waiter), entered_at: NOW, account: None };
                 let taken = match n % 2 {
                     0 => lane.join(subject(waiter), 64, waiter),
                     _ => lane.submit(claim, waiter),

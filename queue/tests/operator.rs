@@ -49,7 +49,7 @@ impl Desk {
     }
 
     fn claim(&mut self, number: u64) {
-        let claim = Op::Claim { number: Number(number), sub: subject(number), entered_at: self.now };
+        let claim = Op::Claim { number: Number(number), sub: subject(number), entered_at: self.now, account: None };
         self.enter(0, vec![claim]);
     }
 

@@ -10,7 +10,7 @@ use event::{END, Event, OPENING, PREQUEUE, claim, drawn, given, refused, roomy, 
 use ropeline_queue::line::history::Which;
 use ropeline_queue::line::{ConfigureError, OverBy, Why};
 use ropeline_queue::place::State;
-use ropeline_queue::settings::QueueingMethod;
+use ropeline_queue::settings::{QueueingMethod, VisitorIdentity};
 use ropeline_queue::shuffle::Draw;
 use ropeline_queue::wire::{Op, OpAnswer, Paused, Phase, Refusal};
 use ropeline_queue::{Number, Position, Seq, Settings, UnixMillis, hex};
@@ -130,6 +130,7 @@ fn what_would_break_a_promise_cannot_change_after_the_first_number() {
     event.fixed("location_hint", |settings| settings.location_hint = Some("apac".into()));
     event.at(PREQUEUE).enter(1);
     event.fixed("lanes", |settings| settings.lanes = 8);
+    event.fixed("visitor_identity", |settings| settings.visitor_identity = VisitorIdentity::Asserted);
     event.fixed("audience", |settings| settings.audience = "else".into());
     event.fixed("queueing_method", |settings| settings.queueing_method = QueueingMethod::Passthrough);
     event.fixed("shuffle_at_event_start", |settings| settings.shuffle_at_event_start = false);

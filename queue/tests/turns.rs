@@ -40,6 +40,7 @@ impl Sale {
             number: Number(*number),
             sub: subject(*number),
             entered_at: UnixMillis(START_MS),
+            account: None,
         };
         let ops = claims.iter().map(claim).collect();
         let (k, stored_k) = if count > 0 { (1, 0) } else { (1, 1) };

@@ -142,6 +142,7 @@ impl World {
                     number,
                     sub,
                     entered_at: row.entered_at,
+                    account: None,
                 });
             }
             Request::Renew { sub, number } => self.about(lane, call, sub, number, request, |_| Op::Renew { number }),
@@ -176,7 +177,7 @@ impl World {
             return self.ask(lane, call, Op::Leave { number }, Then::Look { number, then: Box::new(then) });
         }
         if claim {
-            return self.ask(lane, call, Op::Claim { number, sub, entered_at }, then);
+            return self.ask(lane, call, Op::Claim { number, sub, entered_at, account: None }, then);
         }
         if self.lanes[lane].memory().is_waiting(&demo(), number) {
             return self.state(lane, call, sub, number, false, OpAnswer::Waiting);
@@ -349,7 +350,7 @@ impl World {
                     (false, _) => self.state(lane, call, sub, number, true, OpAnswer::Waiting),
                     (true, false) => self.state(lane, call, sub, number, true, OpAnswer::Called),
                     (true, true) => {
-                        let op = Op::Claim { number, sub, entered_at };
+                        let op = Op::Claim { number, sub, entered_at, account: None };
                         self.ask(lane, call, op, Then::State { sub, number, new: true });
                     }
                 }

@@ -161,7 +161,7 @@ impl LineRows {
                 }
             }
             Change::Relay(row) => self.relay = row.clone(),
-            Change::Configured(configured) => self.configured = configured.clone(),
+            Change::Configured(configured) => self.configured = Configured::clone(configured),
         }
     }
 }

@@ -11,6 +11,8 @@ pub enum Purpose {
     Pass,
     /// The visitor key.
     Visitor,
+    /// The shop's word for an account; the shop sets it.
+    Assertion,
     /// The highest frontier the client was told; the page reads and writes it.
     Seen,
     /// The language that was chosen on the page; it reads and writes it, too.
@@ -23,6 +25,7 @@ impl Purpose {
             Self::Ticket => "ticket",
             Self::Pass => "pass",
             Self::Visitor => "visitor",
+            Self::Assertion => "assertion",
             Self::Seen => "seen",
             Self::Language => "language",
         }

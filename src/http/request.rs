@@ -284,18 +284,6 @@ impl Fields {
         }
     }
 
-    /// A field of a later version: refused whatever it says.
-    pub fn later(&mut self, name: &str) -> Result<(), Problem> {
-        match self.0.remove(name) {
-            None => Ok(()),
-            Some(_) => Err(Problem::field(
-                Slug::MalformedRequest,
-                name,
-                format!("'{name}' is not available in this version; leave it out"),
-            )),
-        }
-    }
-
     /// Refuses what nobody asked for.
     pub fn done(self) -> Result<(), Problem> {
         match self.0.into_iter().next() {

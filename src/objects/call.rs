@@ -212,7 +212,7 @@ pub enum Message {
 impl Message {
     /// Writes it.
     pub fn of<C: Command>(command: &C) -> Self {
-        Self::written(json::write(command), C::IN_ADDRESS)
+        Self::written(json::write(command), command.is_in_address())
     }
 
     fn written(json: String, in_address: bool) -> Self {

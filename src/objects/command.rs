@@ -6,27 +6,32 @@ use ropeline_queue::json::{self, Misread, ToJson};
 use ropeline_queue::line::history::Which;
 use ropeline_queue::line::log::{Ack, Drain, Replay};
 use ropeline_queue::wire::{Configured, Exchange, OpAnswer, Refusal};
-use ropeline_queue::{Epoch, EventId, LaneId, Number, Seq, Settings, Subject, UnixMillis, from_json};
+use ropeline_queue::{Account, Epoch, EventId, LaneId, Number, Seq, Settings, Subject, UnixMillis, from_json};
 use serde::Serialize;
 
 /// A command, and how it travels.
 pub trait Command: ToJson {
     /// In the address of the call, which costs less than a body; but logs show addresses, and they are short. So only what is
     /// small and holds no secret.
-    const IN_ADDRESS: bool;
+    fn is_in_address(&self) -> bool {
+        false
+    }
 }
 
-impl Command for RegistryCommand {
-    const IN_ADDRESS: bool = false;
-}
+impl Command for RegistryCommand {}
 
 impl Command for LaneCommand {
-    const IN_ADDRESS: bool = true;
+    /// An account is a name that may be somebody's, and no log's business.
+    fn is_in_address(&self) -> bool {
+        let account = match self {
+            Self::Enter { account, .. } | Self::Known { account, .. } | Self::Claim { account, .. } => account.as_ref(),
+            _ => None,
+        };
+        account.is_none()
+    }
 }
 
-impl Command for LineCommand {
-    const IN_ADDRESS: bool = false;
-}
+impl Command for LineCommand {}
 
 /// To the registry, the one object that lists a deployment's events.
 #[derive(Debug, Serialize)]
@@ -151,12 +156,30 @@ pub enum LaneCommand {
     /// Makes the lane, where the caller is or hints. → `true`
     Create { event: EventId, lane: LaneId },
     /// A place for this visitor, or the one it has. → [`Entered`]
-    Enter { sub: Subject, lanes: u16, claim: bool, again: bool },
+    Enter {
+        sub: Subject,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account: Option<Account>,
+        lanes: u16,
+        claim: bool,
+        again: bool,
+    },
     /// As `Enter`, but only for whoever has a place; a new one is [`Entered::Unknown`]. A command of its own, since a lane that
     /// does not know it yet must not give a place. → [`Entered`]
-    Known { sub: Subject, claim: bool, again: bool },
+    Known {
+        sub: Subject,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account: Option<Account>,
+        claim: bool,
+        again: bool,
+    },
     /// Lets this visitor in, if it can be. → [`Asked`]
-    Claim { sub: Subject, number: Number },
+    Claim {
+        sub: Subject,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account: Option<Account>,
+        number: Number,
+    },
     /// Keeps the session alive. → [`Asked`]
     Renew { sub: Subject, number: Number },
     /// Gives up the place or ends the session. → [`Asked`]
@@ -176,9 +199,9 @@ pub enum LaneCommand {
 from_json! {
     enum LaneCommand {
         "create" => Create { event, lane },
-        "enter" => Enter { sub, lanes, claim, again },
-        "known" => Known { sub, claim, again },
-        "claim" => Claim { sub, number },
+        "enter" => Enter { sub, account, lanes, claim, again },
+        "known" => Known { sub, account, claim, again },
+        "claim" => Claim { sub, account, number },
         "renew" => Renew { sub, number },
         "leave" => Leave { sub, number },
         "complete" => Complete { seq },

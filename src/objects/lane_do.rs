@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use ropeline_queue::lane::{self as engine, LaneChange, LaneStep, WaiterId, Wake};
 use ropeline_queue::wire::{Board, Exchange, ExchangeReply, Op, OpAnswer};
-use ropeline_queue::{EventId, LaneId, Number, Subject, json};
+use ropeline_queue::{EventId, LaneId, Number, Subject, UnixMillis, Visitor, json};
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys::{Request, Response};
@@ -99,15 +99,17 @@ impl Inner {
     async fn handle(this: &Rc<Self>, command: LaneCommand) -> Result<String, Refused> {
         match command {
             LaneCommand::Create { event, lane } => this.create(&event, lane),
-            LaneCommand::Enter { sub, lanes, claim, again } => {
-                Ok(json::write(&Self::enter(this, sub, lanes, claim, again).await?))
+            LaneCommand::Enter { sub, account, lanes, claim, again } => {
+                let visitor = Visitor { sub, account };
+                Ok(json::write(&Self::enter(this, &visitor, lanes, claim, again).await?))
             }
-            LaneCommand::Known { sub, claim, again } => {
-                let place = Self::found(this, sub, claim, again).await?;
+            LaneCommand::Known { sub, account, claim, again } => {
+                let place = Self::found(this, &Visitor { sub, account }, claim, again).await?;
                 Ok(json::write(&place.unwrap_or(Entered::Unknown)))
             }
-            LaneCommand::Claim { sub, number } => {
-                Self::about(this, sub, number, |row| Op::Claim { number, sub, entered_at: row.entered_at }).await
+            LaneCommand::Claim { sub, account, number } => {
+                let visitor = Visitor { sub, account };
+                Self::about(this, sub, number, |row| claim_of(&visitor, number, row.entered_at)).await
             }
             LaneCommand::Renew { sub, number } => Self::about(this, sub, number, |_| Op::Renew { number }).await,
             LaneCommand::Leave { sub, number } => {
@@ -171,13 +173,13 @@ impl Inner {
     }
 
     /// The place that this visitor has; with `again` only while it is not over.
-    async fn found(this: &Rc<Self>, sub: Subject, claim: bool, again: bool) -> Result<Option<Entered>, Refused> {
+    async fn found(this: &Rc<Self>, visitor: &Visitor, claim: bool, again: bool) -> Result<Option<Entered>, Refused> {
         this.load()?;
-        let Some(row) = this.stored(sub)? else { return Ok(None) };
+        let Some(row) = this.stored(visitor.sub)? else { return Ok(None) };
         let place = |number, state| Ok(Some(Entered::Place { number, new: false, state, commitment: None }));
         let number = row.number;
         if !again {
-            return place(number, Self::known(this, sub, &row, claim).await?);
+            return place(number, Self::known(this, visitor, &row, claim).await?);
         }
         // Only when the line confirms that the old place is over may there be another one.
         let op = if row.left { Op::Leave { number } } else { Op::Look { number } };
@@ -186,26 +188,32 @@ impl Inner {
             state => return place(number, state),
         }
         // Another call may have made the new place meanwhile.
-        match this.stored(sub)?.filter(|row| row.number != number) {
-            Some(row) => place(row.number, Self::known(this, sub, &row, claim).await?),
+        match this.stored(visitor.sub)?.filter(|row| row.number != number) {
+            Some(row) => place(row.number, Self::known(this, visitor, &row, claim).await?),
             None => Ok(None),
         }
     }
 
     /// A place for this visitor, or the one it has.
-    async fn enter(this: &Rc<Self>, sub: Subject, lanes: u16, claim: bool, again: bool) -> Result<Entered, Refused> {
+    async fn enter(
+        this: &Rc<Self>,
+        visitor: &Visitor,
+        lanes: u16,
+        claim: bool,
+        again: bool,
+    ) -> Result<Entered, Refused> {
         this.load()?;
         this.lanes.set(lanes.max(1));
-        if let Some(place) = Self::found(this, sub, claim, again).await? {
+        if let Some(place) = Self::found(this, visitor, claim, again).await? {
             return Ok(place);
         }
-        match Self::wait(this, |lane, waiter| lane.join(sub, lanes, waiter)).await? {
+        match Self::wait(this, |lane, waiter| lane.join(visitor.sub, lanes, waiter)).await? {
             Wake::Place { number, entered_at, called, commitment } => {
                 let state = match (called, claim) {
                     (false, _) => OpAnswer::Waiting,
                     (true, false) => OpAnswer::Called,
                     // The place is stored by now: only then may it be claimed.
-                    (true, true) => Self::ask(this, Op::Claim { number, sub, entered_at }).await?,
+                    (true, true) => Self::ask(this, claim_of(visitor, number, entered_at)).await?,
                 };
                 Ok(Entered::Place { number, new: true, state, commitment })
             }
@@ -215,13 +223,13 @@ impl Inner {
     }
 
     /// What the place of a known visitor is.
-    async fn known(this: &Rc<Self>, sub: Subject, row: &StoredVisitor, claim: bool) -> Result<OpAnswer, Refused> {
+    async fn known(this: &Rc<Self>, visitor: &Visitor, row: &StoredVisitor, claim: bool) -> Result<OpAnswer, Refused> {
         if row.left {
             return Self::given_up(this, row.number).await;
         }
         let StoredVisitor { number, entered_at, .. } = *row;
         if claim {
-            return Self::ask(this, Op::Claim { number, sub, entered_at }).await;
+            return Self::ask(this, claim_of(visitor, number, entered_at)).await;
         }
         if this.with(|memory| memory.lane.is_waiting(&memory.event, number))? {
             // By the newest frontier this lane has heard. If it has moved on, the next poll says so.
@@ -444,4 +452,8 @@ impl Inner {
             }
         }
     }
+}
+
+fn claim_of(visitor: &Visitor, number: Number, entered_at: UnixMillis) -> Op {
+    Op::Claim { number, sub: visitor.sub, entered_at, account: visitor.account.clone() }
 }

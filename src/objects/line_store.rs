@@ -46,7 +46,7 @@ pub fn create(sql: &Database, event: &EventId, configured: Configured, audit: Au
     writes
         .add("INSERT INTO relay (id, epoch, lease_until, drained, acked, next_offset) VALUES (1, 0, 0, 0, 0, 0)", &[]);
     writes.add("INSERT INTO told (id, config_version, busy, stamp) VALUES (1, 0, 0, 0)", &[]);
-    write(&mut writes, &Change::Configured(configured));
+    write(&mut writes, &Change::Configured(Box::new(configured)));
     write(&mut writes, &Change::Audit(audit));
     sql.write(writes)
 }
@@ -146,7 +146,8 @@ fn write(writes: &mut Writes, change: &Change) {
             let statement = "DELETE FROM audit WHERE id <= (SELECT MAX(id) FROM audit) - ?";
             writes.add(statement, &[MOST_AUDITS.into()])
         }
-        Change::Configured(Configured { version, settings }) => {
+        Change::Configured(configured) => {
+            let Configured { version, settings } = &**configured;
             let settings = json::write(settings);
             let statement = "INSERT INTO configured (id, version, settings) VALUES (1, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET version = excluded.version, settings = excluded.settings";

@@ -51,6 +51,8 @@ pub struct PageContext<'a> {
     pub brand: Option<&'a Brand>,
     /// Where the admitted are sent with their pass. Anything but an absolute `http(s)` URL counts as none.
     pub return_url: Option<&'a str>,
+    /// Whether only accounts that the shop vouches for have places.
+    pub accounts: bool,
     /// Whether the page stands in for the one that was asked for: whoever is let in goes there.
     pub at_gate: bool,
     /// The path prefix without a slash at its end, e.g. `/queue`.
@@ -204,6 +206,7 @@ fn filled(context: &PageContext, Prepared { words, template }: &Prepared) -> Str
         ("message", context.message),
         ("return_url", return_url.unwrap_or_default()),
         ("gate", if context.at_gate { "true" } else { "" }),
+        ("accounts", when(context.accounts)),
         ("prefix", context.prefix),
         ("seen_cookie", context.seen_cookie),
         ("now", &context.now_ms.to_string()),

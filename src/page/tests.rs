@@ -7,6 +7,7 @@ use super::words::{Words, grouped};
 use super::{Door, Language, PageContext, Plain, WAIT_CSS, WAIT_HTML, WAIT_JS, asset, between, csp, origin_of, render};
 
 const PLAIN: PageContext<'static> = PageContext {
+    accounts: false,
     event: "demo",
     name: "The Demo Tour",
     message: "Doors at eight.",

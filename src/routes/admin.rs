@@ -9,6 +9,7 @@ use ropeline_queue::{EventId, LaneId, Settings, json};
 use serde_json::{Map, Value};
 
 use super::{Context, no_answer, read as read_answer};
+use crate::assertions;
 use crate::clock;
 use crate::directory;
 use crate::http::problem::{Problem, Slug};
@@ -42,7 +43,7 @@ pub async fn put(c: &Context, id: &str) -> Result<Reply, Problem> {
     let event =
         EventId::parse(id).map_err(|error| Problem::field(Slug::MalformedRequest, "event", error.to_string()))?;
     let body = body(c, &event).await?;
-    let settings = with(c, Settings::defaults(&event), &event, &body)?;
+    let settings = with(c, Settings::defaults(&event), &event, &body).await?;
     let if_match = if_match(c)?;
     let must_be_new = c.call.header("if-none-match").is_some_and(|tag| tag.trim() == "*");
     match reservation(c, &event).await? {
@@ -76,7 +77,7 @@ pub async fn patch(c: &Context, id: &str) -> Result<Reply, Problem> {
         if let Some(wanted) = if_match.version().filter(|wanted| *wanted != version) {
             return Err(changed_from(wanted, version));
         }
-        let settings = with(c, settings, &event, &body)?;
+        let settings = with(c, settings, &event, &body).await?;
         if let Ok(configured) = configure(c, &event, settings, Some(version), &by).await? {
             return answer(&event, 200, &configured);
         }
@@ -85,8 +86,11 @@ pub async fn patch(c: &Context, id: &str) -> Result<Reply, Problem> {
 }
 
 /// These settings with what the body says, where this deployment can do what they say.
-fn with(c: &Context, before: Settings, event: &EventId, body: &Map<String, Value>) -> Result<Settings, Problem> {
+async fn with(c: &Context, before: Settings, event: &EventId, body: &Map<String, Value>) -> Result<Settings, Problem> {
     let settings = before.with(event, body).map_err(refuse)?;
+    if let Some(keys) = settings.visitor_keys.as_deref().filter(|_| body.contains_key("visitor_keys")) {
+        assertions::try_keys(keys).await?;
+    }
     if settings.door == Door::Turnstile && c.deployment.turnstile.is_none() {
         return Err(Problem::field(
             Slug::MalformedRequest,

@@ -1,8 +1,8 @@
 //! `POST /queue/enter`: takes a place, or finds the one this visitor has.
 
-use ropeline_queue::settings::QueueingMethod;
+use ropeline_queue::settings::{QueueingMethod, VisitorIdentity};
 use ropeline_queue::wire::{Board, OpAnswer, Phase, Refusal};
-use ropeline_queue::{Subject, UnixMillis};
+use ropeline_queue::{UnixMillis, Visitor};
 
 use super::places::{Answer, Shown, passes};
 use super::{Context, door, read};
@@ -26,19 +26,31 @@ pub async fn enter(c: &Context) -> Result<Reply, Problem> {
     let event = fields.text("event")?;
     let visitor = fields.maybe_text("visitor")?;
     let (claim, again) = (fields.flag("claim")?, fields.flag("again")?);
-    let door_token = fields.maybe_text("door_token")?;
-    fields.later("assertion")?;
+    let (assertion, door_token) = (fields.maybe_text("assertion")?, fields.maybe_text("door_token")?);
     fields.done()?;
     let event = c.event(&event).await?;
     // The emergency switch must not wait for anybody.
     is_closed(&event)?;
-    let key = match visitor {
-        Some(key) => key,
-        None => credentials::visitor_key(&c.deployment, &c.call, event.id.as_str())?,
+    let given = match (event.settings.visitor_identity, visitor, assertion) {
+        (VisitorIdentity::Secret, visitor, None) => visitor,
+        (VisitorIdentity::Asserted, None, assertion) => assertion,
+        (VisitorIdentity::Secret, ..) => {
+            let detail = "this event knows its visitors by secret keys: leave 'assertion' out and send 'visitor'";
+            return Err(Problem::field(Slug::MalformedRequest, "assertion", detail));
+        }
+        (VisitorIdentity::Asserted, ..) => {
+            let detail =
+                "this event knows its visitors by the shop's accounts: leave 'visitor' out and send 'assertion'";
+            return Err(Problem::field(Slug::MalformedRequest, "visitor", detail));
+        }
     };
-    let sub = credentials::subject(&event, &key)?;
+    let secret = match given {
+        Some(secret) => secret,
+        None => credentials::secret(&c.deployment, &c.call, &event)?,
+    };
+    let visitor = credentials::visitor(&event, &secret).await?;
     let board = boards::get(&c.env, &event).await?;
-    let asks = Asks { sub, claim, again, door_token: door_token.as_deref() };
+    let asks = Asks { visitor: &visitor, claim, again, door_token: door_token.as_deref() };
     let (answer, is_new) = take(c, &event, &board, asks, takes_cookies(c)).await?;
     answer.reply(if is_new { 201 } else { 200 })
 }
@@ -54,7 +66,7 @@ fn is_closed(event: &Event) -> Result<(), Problem> {
 #[derive(Clone, Copy)]
 pub struct Asks<'a> {
     /// The visitor.
-    pub sub: Subject,
+    pub visitor: &'a Visitor,
     /// To be let in at once, too, if there is room.
     pub claim: bool,
     /// A new one, after the old one is over.
@@ -68,7 +80,7 @@ pub async fn take<'a>(
     c: &'a Context,
     event: &'a Event,
     board: &'a Copy,
-    Asks { sub, claim, again, door_token }: Asks<'_>,
+    Asks { visitor, claim, again, door_token }: Asks<'_>,
     with_cookies: bool,
 ) -> Result<(Answer<'a>, bool), Problem> {
     is_closed(event)?;
@@ -77,21 +89,22 @@ pub async fn take<'a>(
         return Err(refused(Refusal::NotOpen { opens_at }, board.board.event_start_time));
     }
     if passes(event, &board.board) {
-        return Ok((Answer::passing(c, event, board, with_cookies, sub).await?, false));
+        return Ok((Answer::passing(c, event, board, with_cookies, visitor).await?, false));
     }
-    let lanes = event.settings.lanes;
+    let (lanes, sub) = (event.settings.lanes, visitor.sub);
+    let account = || visitor.account.clone();
     let name = lane_name(event.id.as_str(), sub.lane(lanes));
     let ask = async |command| c.ask(Address::lane(&name), Message::of(&command)).await.and_then(read);
     let mut entered = Entered::Unknown;
     if let Some(door) = door::before(c, event).await {
         // Whoever has a place is answered before the door.
-        entered = ask(LaneCommand::Known { sub, claim, again }).await?;
+        entered = ask(LaneCommand::Known { sub, account: account(), claim, again }).await?;
         if matches!(entered, Entered::Unknown) {
             door.open(c, event, sub, door_token).await?;
         }
     }
     if matches!(entered, Entered::Unknown) {
-        entered = ask(LaneCommand::Enter { sub, lanes, claim, again }).await?;
+        entered = ask(LaneCommand::Enter { sub, account: account(), lanes, claim, again }).await?;
     }
     let (number, new, state, commitment) = match entered {
         Entered::Place { number, new, state, commitment } => (number, new, state, commitment),
@@ -103,10 +116,10 @@ pub async fn take<'a>(
         return Err(event_ended());
     }
     let mut answer = Answer::new(c, event, board, Shown { number, position: None, seen: 0 }, with_cookies);
-    answer.said(state, sub).await?;
+    answer.said(state, visitor).await?;
     // Also for a place that is over: the ticket is what tells so, and asks for a new one.
     let commitment = commitment.or_else(|| board.board.commitment().map(str::to_owned));
-    answer.new_ticket(sub.to_string(), commitment).await?;
+    answer.new_ticket(visitor.to_string(), commitment).await?;
     Ok((answer, new && state != OpAnswer::Left))
 }
 

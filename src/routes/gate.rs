@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use ropeline_queue::gate::{Gate, PlainPath, WhenUnsure};
 use ropeline_queue::wire::OpAnswer;
-use ropeline_queue::{Number, Subject, json};
+use ropeline_queue::{Number, json};
 use ropeline_ticket::claims::{Admission, PASS_TYP, PassClaims};
 use ropeline_ticket::jws;
 use worker::js_sys::{Promise, Reflect};
@@ -29,6 +29,7 @@ use worker::web_sys::{Request, Response};
 use super::enter::{self, Asks};
 use super::places::{Answer, passes};
 use super::{Context, not_found, page, session};
+use crate::credentials::Browser;
 use crate::directory::{self, Event};
 use crate::http::cookies::{self, Purpose};
 use crate::http::problem::{Problem, Slug};
@@ -108,15 +109,14 @@ async fn judge(c: &Context, event: &Event) -> Result<Passed, Problem> {
             None => to_shop(c, Some(&shown.text), &[]).await,
         };
     }
-    let (key, new_key) = credentials::browser_key(&c.deployment, &c.call, event)?;
-    let sub = credentials::subject(event, &key)?;
+    let Browser { visitor, new_key, may_enter } = credentials::browser(&c.deployment, &c.call, event).await?;
     if c.deployment.bypass.has(event.id.as_str()) {
-        let Token { text, exp } = tokens::passthrough(&c.deployment, event, sub.to_string()).await?;
+        let Token { text, exp } = tokens::passthrough(&c.deployment, event, visitor.to_string()).await?;
         return to_shop(c, Some(&text), &[pass_cookie(c, event, &text, exp)]).await;
     }
     let board = boards::get(&c.env, event).await?;
     if passes(event, &board.board) {
-        let (pass, cookies) = Answer::passing(c, event, &board, true, sub).await?.into_pass();
+        let (pass, cookies) = Answer::passing(c, event, &board, true, &visitor).await?.into_pass();
         return to_shop(c, pass.as_deref(), &cookies).await;
     }
     if c.call.is_prefetch() {
@@ -125,10 +125,11 @@ async fn judge(c: &Context, event: &Event) -> Result<Passed, Problem> {
     if !c.call.is_navigation() || c.call.head {
         return Ok(Passed::Reply(told_to_wait(c, event)));
     }
-    if c.call.method != "GET" {
+    // The page says who may come.
+    if c.call.method != "GET" || !may_enter {
         return Ok(waiting(c, event, &board, new_key.into_iter().collect()).await);
     }
-    let asks = Asks { sub, claim: true, again: false, door_token: None };
+    let asks = Asks { visitor: &visitor, claim: true, again: false, door_token: None };
     match enter::take(c, event, &board, asks, true).await {
         Ok((answer, _)) => {
             let (pass, mut cookies) = answer.into_pass();
@@ -201,11 +202,11 @@ async fn renewed(c: &Context, event: &Event, shown: &ShownPass) -> Option<Token>
     if !by_cookie || settings.disable_session_renewal || left * 2 > settings.session_duration_seconds {
         return None;
     }
-    let (Admission { num, .. }, sub) = (claims.admission()?, Subject::parse(&claims.sub).ok()?);
+    let (Admission { num, .. }, visitor) = (claims.admission()?, credentials::named(event, &claims.sub)?);
     let number = Number(num);
-    match session::renewed(c, event, sub, number).await {
+    match session::renewed(c, event, visitor.sub, number).await {
         Ok(OpAnswer::Admitted { seq, session_expires_at }) => {
-            tokens::pass(&c.deployment, event, sub, number, seq, session_expires_at).await.ok()
+            tokens::pass(&c.deployment, event, &visitor, number, seq, session_expires_at).await.ok()
         }
         // The pass is good until its end all the same.
         _ => None,

@@ -6,7 +6,7 @@
 
 use ropeline_queue::brand::Colour;
 use ropeline_queue::place::State;
-use ropeline_queue::settings::Door;
+use ropeline_queue::settings::{Door, VisitorIdentity};
 use ropeline_queue::wire::Phase;
 
 use super::board::matches;
@@ -14,7 +14,7 @@ use super::enter::{self, Asks};
 use super::{Context, places, session, status};
 use crate::boards::{self, Copy};
 use crate::clock::now;
-use crate::credentials;
+use crate::credentials::{self, Browser};
 use crate::directory::Event;
 use crate::http::cookies::{self, Purpose};
 use crate::http::problem::{Problem, Slug};
@@ -37,11 +37,15 @@ const RELOAD_SECONDS: std::ops::RangeInclusive<u64> = 5..=60;
 pub async fn page(c: &Context, id: &str) -> Result<Reply, Problem> {
     let event = c.event(id).await?;
     let settings = &event.settings;
-    let (_, new_key) = credentials::browser_key(&c.deployment, &c.call, &event)?;
+    let Browser { new_key, may_enter, .. } = credentials::browser(&c.deployment, &c.call, &event).await?;
     let (mut given, mut reload) = (Vec::new(), None);
     let mut plain = None;
     if c.call.query("mode") == Some("plain") {
-        plain = Some(where_is(c, &event, &mut given, &mut reload).await?);
+        let mut shown = where_is(c, &event, &mut given, &mut reload).await?;
+        if shown.view == "outside" && !may_enter {
+            shown.trouble = "account";
+        }
+        plain = Some(shown);
     }
     // A page without it says no less about the line.
     let board = if settings.shuffle_at_event_start { boards::get(&c.env, &event).await.ok() } else { None };
@@ -83,6 +87,7 @@ pub async fn document(
         message: &settings.message,
         brand: settings.brand.as_deref(),
         return_url,
+        accounts: settings.visitor_identity == VisitorIdentity::Asserted,
         at_gate,
         prefix: &c.deployment.prefix,
         seen_cookie: &cookies::name(&c.deployment, Purpose::Seen, id),
@@ -226,10 +231,10 @@ pub async fn act(c: &Context, id: &str) -> Result<Reply, Problem> {
 }
 
 async fn taken(c: &Context, event: &Event, again: bool) -> Result<(State, Reply), Problem> {
-    let key = credentials::visitor_key(&c.deployment, &c.call, event.id.as_str())?;
-    let sub = credentials::subject(event, &key)?;
+    let secret = credentials::secret(&c.deployment, &c.call, event)?;
+    let visitor = credentials::visitor(event, &secret).await?;
     let board = boards::get(&c.env, event).await?;
-    let asks = Asks { sub, claim: true, again, door_token: None };
+    let asks = Asks { visitor: &visitor, claim: true, again, door_token: None };
     let (answer, _) = enter::take(c, event, &board, asks, true).await?;
     Ok((answer.place().state, answer.reply(200)?))
 }

@@ -3,7 +3,7 @@
 use ropeline_queue::place::{self, Place, Seat, State};
 use ropeline_queue::settings::QueueingMethod;
 use ropeline_queue::wire::{Board, OpAnswer};
-use ropeline_queue::{Number, Position, Subject, UnixMillis};
+use ropeline_queue::{Number, Position, UnixMillis, Visitor};
 
 use super::Context;
 use crate::boards::Copy;
@@ -71,12 +71,12 @@ impl<'a> Answer<'a> {
         event: &'a Event,
         copy: &'a Copy,
         with_cookies: bool,
-        sub: Subject,
+        visitor: &Visitor,
     ) -> Result<Self, Problem> {
         let board = &*copy.board;
         let place = Place::passing(board, &event.id, now(), jitter());
         let mut answer = Self { c, event, board, number: Number(0), place, cookies: Vec::new(), with_cookies };
-        answer.pass_through(sub.to_string()).await?;
+        answer.pass_through(visitor.to_string()).await?;
         Ok(answer)
     }
 
@@ -95,7 +95,7 @@ impl<'a> Answer<'a> {
     }
 
     /// What the line said of it, which goes before the board.
-    pub async fn said(&mut self, answer: OpAnswer, sub: Subject) -> Result<(), Problem> {
+    pub async fn said(&mut self, answer: OpAnswer, visitor: &Visitor) -> Result<(), Problem> {
         let state = match answer {
             // The board may be newer than the answer and have called it already.
             OpAnswer::Waiting => return Ok(()),
@@ -110,7 +110,7 @@ impl<'a> Answer<'a> {
             | OpAnswer::Redeemed { .. } => State::Ended,
             OpAnswer::Admitted { seq, session_expires_at } => {
                 let deployment = &self.c.deployment;
-                let pass = tokens::pass(deployment, self.event, sub, self.number, seq, session_expires_at).await?;
+                let pass = tokens::pass(deployment, self.event, visitor, self.number, seq, session_expires_at).await?;
                 self.admitted(seq.get(), session_expires_at.rfc3339());
                 self.give(pass);
                 State::Admitted

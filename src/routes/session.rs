@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use ropeline_queue::wire::OpAnswer;
-use ropeline_queue::{Number, Subject};
+use ropeline_queue::{Number, Subject, Visitor};
 
 use super::enter::event_ended;
 use super::places::{Answer, Shown};
@@ -26,8 +26,9 @@ pub async fn claim(c: &Context) -> Result<Reply, Problem> {
 
 /// The claim of this holder.
 pub async fn claim_of(c: &Context, event: &Event, holder: &Holder) -> Result<Reply, Problem> {
-    let Holder { sub, number, .. } = *holder;
-    match ask(c, event, sub, LaneCommand::Claim { sub, number }).await? {
+    let Holder { visitor: Visitor { sub, account }, number, .. } = holder;
+    let (sub, number, account) = (*sub, *number, account.clone());
+    match ask(c, event, sub, LaneCommand::Claim { sub, account, number }).await? {
         (answer @ (OpAnswer::Waiting | OpAnswer::Called), in_ms) => {
             not_admitted(c, event, holder, answer, in_ms, 202).await
         }
@@ -38,8 +39,7 @@ pub async fn claim_of(c: &Context, event: &Event, holder: &Holder) -> Result<Rep
 /// 200 with a new pass, as long as the session lasts.
 pub async fn renew(c: &Context) -> Result<Reply, Problem> {
     let (event, holder) = holder(c).await?;
-    let Holder { sub, number, .. } = holder;
-    match renewed(c, &event, sub, number).await? {
+    match renewed(c, &event, holder.visitor.sub, holder.number).await? {
         OpAnswer::Waiting | OpAnswer::Called => not_admitted(c, &event, &holder, OpAnswer::Waiting, None, 200).await,
         OpAnswer::RenewalDisabled => Err(Problem::new(
             Slug::Forbidden,
@@ -57,7 +57,7 @@ pub async fn leave(c: &Context) -> Result<Reply, Problem> {
 
 /// The leave of this holder.
 pub async fn leave_of(c: &Context, event: &Event, holder: &Holder) -> Result<Reply, Problem> {
-    let Holder { sub, number, .. } = *holder;
+    let (sub, number) = (holder.visitor.sub, holder.number);
     match ask(c, event, sub, LaneCommand::Leave { sub, number }).await {
         Ok(_) => {}
         // The visitor has another place by now: this one is over.
@@ -116,13 +116,13 @@ async fn not_admitted(
     let board = boards::get(&c.env, event).await?;
     let mut place = shown(c, event, holder, &board);
     if place.passes() {
-        place.pass_through(holder.sub.to_string()).await?;
+        place.pass_through(holder.visitor.to_string()).await?;
         return place.reply(200);
     }
     if answer == OpAnswer::Waiting {
         return Err(not_your_turn());
     }
-    place.said(answer, holder.sub).await?;
+    place.said(answer, &holder.visitor).await?;
     if let Some(in_ms) = in_ms {
         place.turn_comes(in_ms);
     }
@@ -135,7 +135,7 @@ async fn settled(c: &Context, event: &Event, holder: &Holder, answer: OpAnswer) 
         OpAnswer::Admitted { .. } => {
             let board = boards::get(&c.env, event).await?;
             let mut place = shown(c, event, holder, &board);
-            place.said(answer, holder.sub).await?;
+            place.said(answer, &holder.visitor).await?;
             place.reply(200)
         }
         OpAnswer::SoldOut => Err(Problem::new(

@@ -103,6 +103,12 @@ pub enum TokenError {
     /// For another event.
     #[error("the token is for another event")]
     WrongEvent,
+    /// It would be good for longer than such a token may be.
+    #[error("the token is good for more than {max} seconds")]
+    TooLong {
+        /// The most, seconds.
+        max: u64,
+    },
     /// Claims that cannot be written as JSON, or make a token that is too large to be read.
     #[error("the claims cannot be put into a token")]
     Unserializable,

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::base64url;
 use crate::check::TokenError;
 use crate::keys::Algorithm;
-use crate::members::Members;
+use crate::members::{Members, Wrong};
 
 /// The longest token that is read, bytes.
 pub const MAX_TOKEN_LENGTH: usize = 4096;
@@ -23,7 +23,7 @@ pub const SIGNATURE_LENGTH: usize = 64;
 const SIGNATURE_TEXT_LENGTH: usize = 86;
 
 #[derive(Serialize)]
-struct Header<'a> {
+struct OwnHeader<'a> {
     alg: &'a str,
     typ: &'a str,
     kid: &'a str,
@@ -34,7 +34,7 @@ struct Header<'a> {
 /// # Errors
 /// [`TokenError::Unserializable`], which texts never are.
 pub fn encoded_header(alg: Algorithm, typ: &str, kid: &str) -> Result<String, TokenError> {
-    let header = Header { alg: alg.name(), typ, kid };
+    let header = OwnHeader { alg: alg.name(), typ, kid };
     let json = serde_json::to_vec(&header).map_err(|_| TokenError::Unserializable)?;
     Ok(base64url::encode(&json))
 }
@@ -90,6 +90,24 @@ pub struct Unverified<'a> {
 /// # Errors
 /// [`TokenError::TooLarge`], [`TokenError::Malformed`], [`TokenError::WrongType`], [`TokenError::WrongAlgorithm`].
 pub fn parse<'a>(token: &'a str, expected_typ: &str) -> Result<Unverified<'a>, TokenError> {
+    take_apart(token, |header| {
+        let [alg, typ, kid] = [header.text("alg")?, header.text("typ")?, header.text("kid")?];
+        Ok(Header { alg, kid, fits: typ == expected_typ })
+    })
+}
+
+/// What a header says, and whether its type is one that is wanted.
+pub(crate) struct Header {
+    pub(crate) alg: String,
+    pub(crate) kid: String,
+    pub(crate) fits: bool,
+}
+
+/// [`parse`] with another reader of headers. What that leaves is refused.
+pub(crate) fn take_apart(
+    token: &str,
+    read: impl FnOnce(&mut Members) -> Result<Header, Wrong>,
+) -> Result<Unverified<'_>, TokenError> {
     if token.len() > MAX_TOKEN_LENGTH {
         return Err(TokenError::TooLarge { max: MAX_TOKEN_LENGTH });
     }
@@ -98,10 +116,14 @@ pub fn parse<'a>(token: &'a str, expected_typ: &str) -> Result<Unverified<'a>, T
     if payload.contains('.') {
         return Err(TokenError::Malformed { part: "token" });
     }
-    let [alg, typ, kid] = base64url::decode_text(header)
-        .and_then(|json| read_header(&json))
+    let Header { alg, kid, fits } = base64url::decode_text(header)
+        .and_then(|json| {
+            let mut members: Members = serde_json::from_str(&json).ok()?;
+            let header = read(&mut members).ok()?;
+            members.done().ok().map(|()| header)
+        })
         .ok_or(TokenError::Malformed { part: "header" })?;
-    if typ != expected_typ {
+    if !fits {
         return Err(TokenError::WrongType);
     }
     let alg = Algorithm::from_name(&alg).ok_or(TokenError::WrongAlgorithm)?;
@@ -109,15 +131,8 @@ pub fn parse<'a>(token: &'a str, expected_typ: &str) -> Result<Unverified<'a>, T
     Ok(Unverified { signing_input, payload, signature, alg, kid })
 }
 
-/// `alg`, `typ` and `kid` of a header that has these and nothing else.
-fn read_header(json: &str) -> Option<[String; 3]> {
-    let mut members: Members = serde_json::from_str(json).ok()?;
-    let header = [members.text("alg").ok()?, members.text("typ").ok()?, members.text("kid").ok()?];
-    members.done().ok().map(|()| header)
-}
-
 impl Unverified<'_> {
-    /// The name of the key it claims to be signed with.
+    /// The name of the key it claims to be signed with; empty where an assertion names none.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid

@@ -9,6 +9,7 @@
 //! * [`check`]: what must hold of that (issuer, audience, event, times), and every way to be refused.
 //! * [`jws`]: the text form. Strict: exactly one text is read as a given token.
 //! * [`keys`]: private keys (a secret), public keys (the JWKS), and their names.
+//! * [`assertion`]: what a shop signs of its accounts, where an event asks for that.
 //! * [`mac`]: the MAC in a ticket's `jti`, which a poll checks in microseconds in place of the signature.
 //! * `native` (feature `native`, the default): sign and verify in pure Rust, for origins, tools and tests.
 //! * `webcrypto` (feature `webcrypto`, only on wasm32): the same with the runtime's WebCrypto, for the Worker.
@@ -59,6 +60,7 @@
 //! signatures for each one made. `jti` is the name.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod assertion;
 mod base64url;
 pub mod check;
 pub mod claims;
@@ -73,6 +75,7 @@ pub mod native;
 #[cfg(all(feature = "webcrypto", target_arch = "wasm32"))]
 pub mod webcrypto;
 
+pub use assertion::{ASSERTION_TYP, AssertionClaims};
 pub use check::{Expect, TokenError};
 pub use claims::{
     Admission, AdmittedBy, Claims, PASS_TYP, PassClaims, TICKET_TYP, TicketClaims, parse_pass_jti, pass_jti,

@@ -32,6 +32,17 @@ impl Members {
         }
     }
 
+    /// A text, or a list of texts: as `aud` is (RFC 7519 §4.1.3).
+    pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<String>, Wrong> {
+        match self.0.remove(name) {
+            Some(Value::String(text)) => Ok(vec![text]),
+            Some(Value::Array(list)) => {
+                list.into_iter().map(|text| text.as_str().map(str::to_owned).ok_or(Wrong)).collect()
+            }
+            _ => Err(Wrong),
+        }
+    }
+
     /// A text that must be there.
     pub(crate) fn text(&mut self, name: &str) -> Result<String, Wrong> {
         self.maybe_text(name)?.ok_or(Wrong)

@@ -16,7 +16,7 @@ use crate::base64url;
 use crate::check::TokenError;
 use crate::claims::{PASS_TYP, TICKET_TYP};
 use crate::jws::{self, SIGNATURE_LENGTH, Unverified};
-use crate::keys::{Algorithm, PrivateJwk, PrivateKeys};
+use crate::keys::{Algorithm, PrivateJwk, PrivateKeys, PublicJwk};
 
 #[wasm_bindgen]
 extern "C" {
@@ -149,14 +149,43 @@ impl WebKeys {
             .iter()
             .find(|key| key.kid == token.kid())
             .ok_or_else(|| TokenError::UnknownKey { kid: token.kid().to_owned() })?;
-        if key.alg != token.alg() {
-            return Err(TokenError::WrongAlgorithm);
+        key.check(&self.subtle, token).await
+    }
+}
+
+/// Public keys of somebody else, imported: a shop's, that vouches for its accounts.
+pub struct WebVerifier {
+    subtle: SubtleCrypto,
+    keys: Vec<VerifyingKey>,
+}
+
+impl WebVerifier {
+    /// Imports all keys. Their `kid` is taken as it is; empty: a single key that nobody has named.
+    ///
+    /// # Errors
+    /// [`WebCryptoError::Missing`]; [`WebCryptoError::InvalidKey`], for numbers that are no point of the curve, too.
+    pub async fn import(jwks: &[PublicJwk]) -> Result<Self, WebCryptoError> {
+        let subtle = subtle()?;
+        let mut keys = Vec::new();
+        for (index, jwk) in jwks.iter().enumerate() {
+            let invalid = |_| WebCryptoError::InvalidKey { index };
+            let params = params(jwk.alg).map_err(invalid)?;
+            let key = import_one(&subtle, &members(jwk), &params, "verify").await.map_err(invalid)?;
+            keys.push(VerifyingKey { kid: jwk.kid.clone(), alg: jwk.alg, params, key });
         }
-        match key.verify(&self.subtle, token.signature(), token.signing_input().as_bytes()).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(TokenError::BadSignature),
-            Err(_) => Err(TokenError::CryptoFailed),
-        }
+        Ok(Self { subtle, keys })
+    }
+
+    /// Checks only the signature. Where there is a single key, token or key may go without a name.
+    ///
+    /// # Errors
+    /// As [`WebKeys::verify`].
+    pub async fn verify(&self, token: &Unverified<'_>) -> Result<(), TokenError> {
+        let key = match self.keys.as_slice() {
+            [only] if only.kid.is_empty() || token.kid().is_empty() => Some(only),
+            keys => keys.iter().find(|key| key.kid == token.kid()),
+        };
+        key.ok_or_else(|| TokenError::UnknownKey { kid: token.kid().to_owned() })?.check(&self.subtle, token).await
     }
 }
 
@@ -167,6 +196,18 @@ impl std::fmt::Debug for WebKeys {
 }
 
 impl VerifyingKey {
+    /// The header's algorithm is only compared: the key alone says how it is verified (RFC 8725 §3.1).
+    async fn check(&self, subtle: &SubtleCrypto, token: &Unverified<'_>) -> Result<(), TokenError> {
+        if self.alg != token.alg() {
+            return Err(TokenError::WrongAlgorithm);
+        }
+        match self.verify(subtle, token.signature(), token.signing_input().as_bytes()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(TokenError::BadSignature),
+            Err(_) => Err(TokenError::CryptoFailed),
+        }
+    }
+
     async fn verify(&self, subtle: &SubtleCrypto, signature: &[u8], message: &[u8]) -> Result<bool, JsValue> {
         let promise = subtle.verify(&self.params, &self.key, signature, message)?;
         Ok(JsFuture::from(promise).await?.is_truthy())
@@ -198,16 +239,18 @@ async fn sign(
 }
 
 async fn import_pair(subtle: &SubtleCrypto, jwk: &PrivateJwk, params: &JsValue) -> Result<(JsValue, JsValue), JsValue> {
-    let public = jwk.public();
-    let mut members = vec![("kty", public.kty.as_str()), ("crv", &public.crv), ("x", &public.x)];
-    if let Some(y) = &public.y {
-        members.push(("y", y));
-    }
+    let mut members = members(jwk.public());
     let public = import_one(subtle, &members, params, "verify").await?;
     let d = zeroize::Zeroizing::new(base64url::encode(jwk.secret()));
     members.push(("d", &d));
     let private = import_one(subtle, &members, params, "sign").await?;
     Ok((private, public))
+}
+
+fn members(jwk: &PublicJwk) -> Vec<(&str, &str)> {
+    let mut members = vec![("kty", jwk.kty.as_str()), ("crv", &jwk.crv), ("x", &jwk.x)];
+    members.extend(jwk.y.as_deref().map(|y| ("y", y)));
+    members
 }
 
 async fn import_one(

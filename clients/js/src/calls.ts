@@ -25,10 +25,10 @@ export interface Request {
 }
 
 /** Sends it until there is an answer. What cannot become better is thrown as a {@link Problem}. */
-export async function call(caller: Caller, request: () => Request, signal: AbortSignal | undefined): Promise<unknown> {
+export async function call(caller: Caller, request: () => Request | Promise<Request>, signal: AbortSignal | undefined): Promise<unknown> {
   for (let failures = 1; ; failures += 1) {
     if (signal?.aborted) throw signal.reason;
-    const answer = await once(caller, request(), signal);
+    const answer = await once(caller, await request(), signal);
     if (!(answer instanceof Problem)) {
       caller.onTrouble?.(null, 0);
       return answer;

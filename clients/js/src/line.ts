@@ -22,6 +22,11 @@ export interface Options {
    * is thrown.
    */
   readonly door?: (challenge: Challenge, signal: AbortSignal | undefined) => Promise<string>;
+  /**
+   * In an event of accounts: the shop's assertion of who this is, in place of a key. Asked before every call that needs it, so it may
+   * answer one that it keeps until that expires.
+   */
+  readonly assertion?: () => string | Promise<string>;
   readonly fetch?: typeof fetch;
   readonly clock?: Clock;
   /** The server's time, milliseconds since 1970, where it is known already. */
@@ -42,6 +47,7 @@ export class Line {
   readonly #caller: Caller;
   readonly #memory: Memory;
   readonly #door: Options["door"];
+  readonly #assertion: Options["assertion"];
   #failing = false;
 
   constructor(options: Options) {
@@ -49,6 +55,7 @@ export class Line {
     const { onTrouble } = options;
     this.event = options.event;
     this.#door = options.door;
+    this.#assertion = options.assertion;
     this.#memory = new Memory(options.event, options.store);
     this.#caller = {
       url: options.url.replace(/\/$/, ""),
@@ -144,7 +151,7 @@ export class Line {
     return this.#held(() => this.#place(ask, signal), signal);
   }
 
-  async #place(request: () => Request, signal: AbortSignal | undefined): Promise<Place> {
+  async #place(request: () => Request | Promise<Request>, signal: AbortSignal | undefined): Promise<Place> {
     const told = (await call(this.#caller, request, signal)) as Place;
     const poll = told.poll_after_seconds;
     // What is a cookie that scripts cannot read is not kept where they can.
@@ -163,23 +170,26 @@ export class Line {
     }
   }
 
-  #entering({ again, claim }: { readonly again?: boolean; readonly claim?: boolean }, token: string | undefined): Request {
-    const { cookies } = this.#caller;
-    const body: Record<string, unknown> = { event: this.event, ...(!cookies && { visitor: this.#memory.key() }) };
+  async #entering({ again, claim }: { readonly again?: boolean; readonly claim?: boolean }, token: string | undefined): Promise<Request> {
+    const body: Record<string, unknown> = { event: this.event };
+    if (this.#assertion) body["assertion"] = await this.#assertion();
+    else if (!this.#caller.cookies) body["visitor"] = this.#memory.key();
     if (again) body["again"] = true;
     if (claim) body["claim"] = true;
     if (token) body["door_token"] = token;
     return { method: "POST", path: "enter", body };
   }
 
-  #post(path: string): Request {
-    return { method: "POST", path, body: { event: this.event }, headers: this.#bearer() };
+  async #post(path: string): Promise<Request> {
+    const headers = this.#bearer();
+    if (this.#assertion) headers["Ropeline-Visitor"] = await this.#assertion();
+    else if (headers["Authorization"]) headers["Ropeline-Visitor"] = this.#memory.key();
+    return { method: "POST", path, body: { event: this.event }, headers };
   }
 
   #bearer(): Record<string, string> {
     const { ticket } = this.#memory.kept;
-    if (this.#caller.cookies || !ticket) return {};
-    return { Authorization: `Bearer ${ticket}`, "Ropeline-Visitor": this.#memory.key() };
+    return this.#caller.cookies || !ticket ? {} : { Authorization: `Bearer ${ticket}` };
   }
 
   // Where there is a window: its timers stand still while the device sleeps, and it knows when the network is back.

@@ -469,3 +469,20 @@ test("without somebody to solve it, a door is thrown with its challenge", async 
   fake.before = () => problem(403, "door-failed", { door: { kind: "turnstile", site_key: "0x", action: "enter", cdata: "demo" } });
   await assert.rejects(walk(clock, line()), (error) => error instanceof Problem && error.challenge.site_key === "0x");
 });
+
+test("in an event of accounts the shop's assertion stands in place of a key, a new one for every call that needs one", async () => {
+  let signed = 0;
+  const { clock, fake, line } = start({ moves: (seconds) => seconds, first: 3 });
+  fake.before = ({ body, headers }) => {
+    // The fake knows visitors by one key.
+    if (body?.assertion) body.visitor = "customer-7";
+    if (headers["Ropeline-Visitor"]) headers["Ropeline-Visitor"] = "customer-7";
+    return undefined;
+  };
+  const told = await walk(clock, line({ assertion: async () => `assertion-${++signed}` }));
+  assert.deepEqual(states(told).at(-1), "admitted");
+  const [enter, ...others] = fake.requests;
+  assert.equal(enter.body.assertion, "assertion-1");
+  assert.ok(others.filter(({ path }) => path === "status").every(({ headers }) => !("Ropeline-Visitor" in headers)));
+  assert.equal(signed, 1 + others.filter(({ path }) => path === "claim").length);
+});

@@ -6,14 +6,16 @@ use super::store::{Admission, Change, LineStore, Over, OverBy, Session, Why};
 use super::{Changes, Line};
 use crate::Subject;
 use crate::types::{Number, Position, Seq, UnixMillis};
+use crate::visitor::Account;
 use crate::wire::{Exchange, Op, OpAnswer, Phase};
 
 /// Verifiers may accept a pass this long after its end; its slot is not given away before.
 pub const LEEWAY_SECONDS: u64 = 30;
 
-struct Claimed {
+struct Claimed<'a> {
     number: Number,
     sub: Subject,
+    account: Option<&'a Account>,
     entered_at: UnixMillis,
 }
 
@@ -100,7 +102,7 @@ impl Line {
             return Ok(());
         }
         for op in ops {
-            let Op::Claim { number, sub, entered_at } = *op else { continue };
+            let Op::Claim { number, sub, entered_at, ref account } = *op else { continue };
             if number == Number(0) || self.gone.contains(number) {
                 continue;
             }
@@ -111,7 +113,7 @@ impl Line {
                 continue;
             }
             // Two tabs in one exchange are one question.
-            if claims.insert(position, Claimed { number, sub, entered_at }).is_some() {
+            if claims.insert(position, Claimed { number, sub, account: account.as_ref(), entered_at }).is_some() {
                 continue;
             }
             let asks = self.ready.mark(position, self.head.clk);
@@ -160,14 +162,15 @@ impl Line {
         &mut self,
         store: &S,
         position: Position,
-        claimed: &Claimed,
+        claimed: &Claimed<'_>,
     ) -> Result<Admission, S::Error> {
         let clk = self.head.clk;
         let called_at = store.called_at(position)?.unwrap_or(clk);
         let seq = self.head.seq.next();
         self.head.seq = seq;
         let session = self.session_from(seq, clk);
-        // All of these are numbers, times and texts of a fixed alphabet: nothing needs escaping.
+        let visitor = claimed.account.map_or_else(|| claimed.sub.to_string(), |account| account.as_str().to_owned());
+        // All of these are numbers, times and texts of alphabets that need no escaping.
         let record = format!(
             concat!(
                 r#"{{"event":"{event}","seq":{seq},"number":{number},"position":{position},"visitor":"{visitor}","#,
@@ -178,7 +181,7 @@ impl Line {
             seq = seq,
             position = position,
             number = claimed.number,
-            visitor = claimed.sub,
+            visitor = visitor,
             entered_at = claimed.entered_at.rfc3339(),
             called_at = called_at.rfc3339(),
             admitted_at = clk.rfc3339(),

@@ -86,7 +86,7 @@ impl Line {
             ]);
             changes.push(Change::Audit(Audit { at: self.head.clk, by: by.to_owned(), action: "page", detail }));
             changes.push(Change::Page(page));
-            changes.push(Change::Configured(self.configured.clone()));
+            changes.push(Change::Configured(Box::new(self.configured.clone())));
         }
         self.seal(&mut changes);
         Step { answer: Ok(self.configured.clone()), changes }
@@ -115,7 +115,7 @@ impl Line {
             changes.push(Change::Audit(Audit { at, by: by.to_owned(), action: "configure", detail }));
             let is_later = settings.event_start_time.is_some_and(|start| start > self.head.clk);
             self.configured = Configured { version: current + 1, settings };
-            changes.push(Change::Configured(self.configured.clone()));
+            changes.push(Change::Configured(Box::new(self.configured.clone())));
             if is_later && self.course.opened.take().is_some() {
                 changes.push(Change::Course(self.course));
             }
@@ -142,6 +142,7 @@ impl Line {
             ("location_hint", CREATED, old.location_hint != new.location_hint),
             ("test", CREATED, old.test != new.test),
             ("lanes", NUMBERED, numbered && old.lanes != new.lanes),
+            ("visitor_identity", NUMBERED, numbered && old.visitor_identity != new.visitor_identity),
             ("audience", NUMBERED, numbered && old.audience != new.audience),
             ("queueing_method", NUMBERED, numbered && method),
             ("shuffle_at_event_start", NUMBERED, numbered && old.shuffle_at_event_start != new.shuffle_at_event_start),

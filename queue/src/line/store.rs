@@ -268,7 +268,7 @@ pub enum Change {
     /// Replaces the relay's row.
     Relay(RelayRow),
     /// Replaces the event's settings.
-    Configured(Configured),
+    Configured(Box<Configured>),
     /// Replaces the waiting page of the operator's own, or takes it away.
     Page(Option<String>),
     /// Adds what somebody with a key did. Old ones beyond [`MOST_AUDITS`] may go.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Door, LATEST, MAX_ORIGINS, MAX_URL, QueueingMethod, SettingsError};
+use super::{Door, LATEST, MAX_ORIGINS, MAX_URL, QueueingMethod, SettingsError, VisitorIdentity};
 use crate::types::UnixMillis;
 
 /// A member of the body.
@@ -82,6 +82,15 @@ impl Field<'_> {
             Some("turnstile") => Ok(Door::Turnstile),
             None if self.value.is_null() => Ok(Door::None),
             _ => Err(self.expected("'none' or 'turnstile'")),
+        }
+    }
+
+    pub(super) fn identity(&self) -> Result<VisitorIdentity, SettingsError> {
+        match self.value.as_str() {
+            Some("secret") => Ok(VisitorIdentity::Secret),
+            Some("asserted") => Ok(VisitorIdentity::Asserted),
+            None if self.value.is_null() => Ok(VisitorIdentity::Secret),
+            _ => Err(self.expected("'secret' or 'asserted'")),
         }
     }
 

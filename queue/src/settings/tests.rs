@@ -104,12 +104,35 @@ fn a_door_is_none_unless_it_is_said_and_settings_from_before_there_were_doors_ha
 }
 
 #[test]
-fn settings_of_later_versions_are_refused_as_such() {
-    for field in LATER {
-        let error = with(json!({ field: false })).unwrap_err();
-        assert_eq!(error, SettingsError::Later { field: field.into() });
-        assert!(error.to_string().contains("not available in this version"));
+fn accounts_need_the_keys_of_whoever_vouches_for_them() {
+    let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "A".repeat(43), "kid": "one"}]});
+    let asserted = with(json!({"visitor_identity": "asserted", "visitor_keys": keys})).unwrap();
+    assert_eq!(asserted.visitor_identity, VisitorIdentity::Asserted);
+    assert_eq!(json::read::<Settings>(&json::write(&asserted)).unwrap(), asserted);
+    let again =
+        asserted.clone().with(&demo(), json!({"visitor_identity": null, "visitor_keys": null}).as_object().unwrap());
+    assert_eq!(again.unwrap(), with(json!({})).unwrap());
+    for (body, error) in [
+        (json!({"visitor_identity": "asserted"}), "'visitor_identity' 'asserted' needs visitor_keys"),
+        (json!({"visitor_keys": keys}), "'visitor_keys' have no meaning without"),
+        (json!({"visitor_identity": "e-mail"}), "'visitor_identity' must be 'secret' or 'asserted'"),
+        (json!({"visitor_identity": "asserted", "visitor_keys": []}), "'visitor_keys' must be null or an object with"),
+        (
+            json!({"visitor_identity": "asserted", "visitor_keys": {"keys": [{"kty": "RSA"}]}}),
+            "'visitor_keys.keys[0].kty' must be",
+        ),
+    ] {
+        let told = with(body).unwrap_err().to_string();
+        assert!(told.starts_with(error), "{told}");
     }
+    let mut stored: Value = json::read(&json::write(&with(json!({})).unwrap())).unwrap();
+    stored.as_object_mut().unwrap().remove("visitor_identity");
+    stored.as_object_mut().unwrap().remove("visitor_keys");
+    assert_eq!(json::read::<Settings>(&stored.to_string()).unwrap(), with(json!({})).unwrap());
+}
+
+#[test]
+fn a_setting_that_there_is_not_is_refused_by_name() {
     assert!(matches!(with(json!({"nmae": "x"})).unwrap_err(), SettingsError::Unknown { field } if field == "nmae"));
 }
 

@@ -122,7 +122,7 @@ impl Event {
 }
 
 pub fn claim(number: u64) -> Op {
-    Op::Claim { number: Number(number), sub: subject(number), entered_at: UnixMillis(1_000) }
+    Op::Claim { number: Number(number), sub: subject(number), entered_at: UnixMillis(1_000), account: None }
 }
 
 pub fn given(numbering: &Numbering) -> u64 {

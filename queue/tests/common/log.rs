@@ -36,7 +36,7 @@ impl Log {
     pub fn admit(&mut self, k: u64, admissions: u64) {
         let first = self.rows.head.last_number.get() + 1;
         let m = Exchange { lane: LaneId(0), inc: 1, k, count: admissions, stored_k: k - 1, lanes: 4, ops: Vec::new() };
-        let claim = |n| Op::Claim { number: Number(n), sub: subject(n), entered_at: UnixMillis(START) };
+        let claim = |n| Op::Claim { number: Number(n), sub: subject(n), entered_at: UnixMillis(START), account: None };
         let claims =
             Exchange { count: 0, k, stored_k: k, ops: (first..first + admissions).map(claim).collect(), ..m.clone() };
         for m in [m, claims] {

@@ -119,7 +119,7 @@ impl MemoryLine {
             }
             Change::Relay(row) => self.relay = row.clone(),
             Change::Page(page) => self.page = page.clone(),
-            Change::Configured(configured) => self.configured = configured.clone(),
+            Change::Configured(configured) => self.configured = Configured::clone(configured),
         }
     }
 

@@ -197,7 +197,7 @@ impl World {
             Action::Claim(visitor) => {
                 self.visitors[visitor].claimed = true;
                 let number = self.visitors[visitor].answered.expect("only who was answered claims");
-                let op = Op::Claim { number, sub: subject(visitor as u64), entered_at: UnixMillis(0) };
+                let op = Op::Claim { number, sub: subject(visitor as u64), entered_at: UnixMillis(0), account: None };
                 let _ = self.nodes[self.visitors[visitor].lane].lane.submit(op, CLAIM + visitor as u64);
             }
             Action::Leave(visitor) => {

@@ -16,7 +16,7 @@ const SEEN_SECONDS = 172_800;
 const LANGUAGE_SECONDS = 2_592_000;
 
 export function start(source: string): void {
-  const { event = "", prefix = "", returnUrl, gate, seenCookie = "", now } = get("room").dataset;
+  const { event = "", prefix = "", returnUrl, gate, accounts, seenCookie = "", now } = get("room").dataset;
   const bells = clock(source);
   const line = new Line({ url: prefix, event, cookies: true, clock: bells, serverTime: Number(now), onTrouble, door: door(bells, () => view) });
   const view: View = new View(bells, () => line.now());
@@ -125,9 +125,10 @@ export function start(source: string): void {
     const ends = /^(place-left|session-ended|event-ended|sold-out|unknown-event)$/;
     if (ends.test(slug)) return over(slug === "place-left" ? "left" : slug.replace("-", "_"));
     const isLost = slug === "visitor-missing";
-    // Only loading the page makes a key. Once: a browser without cookies would load for ever.
-    if (isLost && navigated() !== "reload") return location.reload();
-    view.trouble(isLost || isOfTicket ? words("trouble.cookies") : words("trouble.wrong", { detail: message }));
+    // Only the shop gives an assertion: there, or in another tab. Only loading the page makes a key. Once: a browser without cookies would load for ever.
+    if (isLost && !accounts && navigated() !== "reload") return location.reload();
+    if (isLost && accounts) view.trouble(words("trouble.account"));
+    else view.trouble(isLost || isOfTicket ? words("trouble.cookies") : words("trouble.wrong", { detail: message }));
     later(AGAIN_MS);
   }
 

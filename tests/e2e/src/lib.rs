@@ -8,6 +8,7 @@
 //! * [`copies`] holds what stands in Kafka against the admission log.
 //! * [`order`] holds numbers against the times at which requests were sent and answered.
 //! * [`tokens`] forges tickets and passes with the deployment's keys, and with other ones.
+//! * [`voucher`] signs assertions as a shop does.
 //! * [`faults`] puts doubles between the Worker and its objects, which fail as told.
 //! * [`soak`] holds a crowd's history against the promises, over kills of the runtime.
 //! * [`seed`] makes random parts repeatable: `ROPELINE_SEED`.
@@ -25,6 +26,7 @@ pub mod soak;
 pub mod tokens;
 pub mod trace;
 mod visitor;
+pub mod voucher;
 mod world;
 
 pub use hyper::{Method, StatusCode};

@@ -1,5 +1,6 @@
-//! What stands before new places, on the real runtime: Turnstile, the limit for each address, and both.
+//! What stands before new places, on the real runtime: Turnstile, the limit for each address, both; and accounts in place of keys.
 
+mod accounts;
 mod address;
 mod challenge;
 mod turnstile;

@@ -1,9 +1,11 @@
 //! The gate in front of a shop, on the real runtime: who gets to the shop, with what, and who waits where.
 //!
+//! * `accounts`: who is signed in at the shop, where an event asks for that.
 //! * `through`: what those with a pass find unchanged.
 //! * `tricks`: every way around that has a name.
 //! * `unsure`: the line cannot be asked; break-glass.
 
+mod accounts;
 mod shop;
 mod through;
 mod tricks;
