@@ -9,6 +9,8 @@ import { when, words } from "./words.js";
 
 /** When to try again what should not have gone wrong. */
 const AGAIN_MS = 30_000;
+/** How often to look whether somebody has signed in at the shop, as people do in another tab. */
+const LOOK_IN_MS = 10_000;
 /** How often who waits for the opening looks whether it was moved. */
 const LOOK_MS = 60_000;
 /** Two days: how long the cookie lasts that tells the page without a script how far the line was. */
@@ -53,7 +55,8 @@ export function start(source: string): void {
     stop.abort();
     stop = new AbortController();
     const { signal } = stop;
-    view.show("joining");
+    // Who is looked for again and again is not told so each time.
+    if (view.current !== "outside") view.show("joining");
     try {
       if (again) await line.enter({ again: true, signal });
       let last: Place | undefined;
@@ -125,10 +128,14 @@ export function start(source: string): void {
     const ends = /^(place-left|session-ended|event-ended|sold-out|unknown-event)$/;
     if (ends.test(slug)) return over(slug === "place-left" ? "left" : slug.replace("-", "_"));
     const isLost = slug === "visitor-missing";
-    // Only the shop gives an assertion: there, or in another tab. Only loading the page makes a key. Once: a browser without cookies would load for ever.
+    // Only loading the page makes a key. Once: a browser without cookies would load for ever.
     if (isLost && !accounts && navigated() !== "reload") return location.reload();
-    if (isLost && accounts) view.trouble(words("trouble.account"));
-    else view.trouble(isLost || isOfTicket ? words("trouble.cookies") : words("trouble.wrong", { detail: message }));
+    if (isLost && accounts) {
+      view.trouble("");
+      view.show("outside", words("trouble.account"));
+      return later(LOOK_IN_MS);
+    }
+    view.trouble(isLost || isOfTicket ? words("trouble.cookies") : words("trouble.wrong", { detail: message }));
     later(AGAIN_MS);
   }
 
