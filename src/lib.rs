@@ -23,6 +23,8 @@ mod keyring;
 mod page;
 
 #[cfg(target_arch = "wasm32")]
+mod alerts;
+#[cfg(target_arch = "wasm32")]
 mod assertions;
 #[cfg(target_arch = "wasm32")]
 mod boards;

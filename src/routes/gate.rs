@@ -29,13 +29,14 @@ use worker::web_sys::{Request, Response};
 use super::enter::{self, Asks};
 use super::places::{Answer, passes};
 use super::{Context, not_found, page, session};
+use crate::alerts::Alert;
 use crate::credentials::Browser;
 use crate::directory::{self, Event};
 use crate::http::cookies::{self, Purpose};
 use crate::http::problem::{Problem, Slug};
 use crate::http::reply::Reply;
 use crate::tokens::{self, Token, now_seconds};
-use crate::{boards, credentials};
+use crate::{alerts, boards, credentials};
 
 /// The binding of the shop, where it is not simply what lies behind the Worker's routes.
 const SHOP: &str = "ORIGIN";
@@ -149,6 +150,7 @@ async fn judge(c: &Context, event: &Event) -> Result<Passed, Problem> {
 async fn unsure(c: &Context, event: &Event, gate: &Gate, problem: Problem) -> Result<Passed, Problem> {
     if gate.when_unsure == WhenUnsure::Open {
         worker::console_error!("gate: {} stands open, its line cannot be asked: {}", event.id, problem.detail);
+        alerts::tell(&c.env, Alert::GateOpen, event);
         return to_shop(c, None, &[]).await;
     }
     if !c.call.is_navigation() {

@@ -15,7 +15,7 @@ const BINDINGS = ["REGISTRY", "LANE", "LINE"];
 // Told to a wrapped object, in a header beside the command.
 const ORDER = "x-fault-order";
 
-const told = { rules: [], calls: [], last: {}, shapes: {}, flooded: {}, stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0, limited: [], limit: "counts" };
+const told = { rules: [], calls: [], last: {}, shapes: {}, flooded: {}, stubs: 0, released: new Set(), alarms: "on", rung: 0, clock: 0, limited: [], limit: "counts", alerts: [], alert: "works" };
 
 const realNow = Date.now.bind(Date);
 Date.now = () => realNow() + told.clock;
@@ -168,6 +168,14 @@ const double = (binding, real) => ({
   get: (id, options) => new Stub(binding, id.name, real.get(id, options)),
 });
 
+// The dataset for alerts, which keeps what it was given.
+const alerts = {
+  writeDataPoint: (point) => {
+    told.alerts.push(point);
+    if (told.alert === "fails") throw new Error("the dataset was told to fail");
+  },
+};
+
 // The binding for addresses, where a test gives it a limit: counts by key for as long as the process lives.
 const counted = new Map();
 const limiter = (most) => ({
@@ -182,6 +190,7 @@ const limiter = (most) => ({
 
 const withDoubles = (env) => {
   const wrapped = { ...env };
+  wrapped.ALERTS = alerts;
   if (env.TEST_ADDRESS_LIMIT) wrapped.ADDRESS_LIMIT = limiter(Number(env.TEST_ADDRESS_LIMIT));
   for (const binding of BINDINGS) {
     if (!doubles.has(binding)) doubles.set(binding, double(binding, env[binding]));
@@ -239,6 +248,10 @@ const ops = {
   release: ({ name }) => void told.released.add(name),
   shapes: ({ shapes }) => void (told.shapes = shapes),
   alarms: ({ mode }) => void (told.alarms = mode),
+  alerts: ({ mode }) => {
+    if (mode) told.alert = mode;
+    return told.alerts;
+  },
   limited: () => told.limited,
   limit: ({ mode }) => void (told.limit = mode),
   clock: ({ ms }) => void (told.clock = ms),

@@ -270,6 +270,15 @@ impl World {
         self.tell(&json!({"op": "limit", "mode": mode})).await;
     }
 
+    /// What was written to the dataset for alerts; with `fails` each write there throws from now on.
+    ///
+    /// # Panics
+    /// When the shim does not answer.
+    pub async fn alerts(&self, fails: bool) -> Vec<Value> {
+        let mode = fails.then_some("fails");
+        serde_json::from_value(self.tell(&json!({"op": "alerts", "mode": mode})).await).expect("data points")
+    }
+
     /// The keys for which that limit was asked.
     ///
     /// # Panics

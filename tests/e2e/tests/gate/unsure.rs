@@ -24,14 +24,21 @@ async fn when_unsure_the_gate_is_closed_for_who_has_no_pass() {
 async fn an_event_may_say_that_it_is_open_when_unsure() {
     let gate = json!({"hosts": [HOST], "when_unsure": "open"});
     let (world, shop) = gated(WorldOptions::default().faults(), json!({"gate": gate})).await;
-    world.fault(Rule::lane("enter", Fault::OVERLOADED)).await;
+    world.fault(Rule::lane("enter", Fault::OVERLOADED).times(2)).await;
     assert_eq!(Browser::default().go(&world, "/checkout").await.status, 200);
     assert_eq!(shop.only().header("ropeline-pass"), None);
+    // The operator is told, and the visitor comes by whatever becomes of that.
+    let point = json!({"indexes": [EVENT], "blobs": ["gate_open"], "doubles": [1]});
+    assert_eq!(world.alerts(true).await, [point]);
+    assert_eq!(Browser::default().go(&world, "/checkout").await.status, 200);
+    shop.take();
+    assert_eq!(world.alerts(false).await.len(), 2);
     // Being full is not being unsure.
     world.forget_faults().await;
     world.patch(EVENT, &json!({"queue_all": true})).await;
     Browser::default().go(&world, "/checkout").await;
     assert!(shop.take().is_empty());
+    assert_eq!(world.alerts(false).await.len(), 2);
 }
 
 #[tokio::test]
