@@ -56,6 +56,11 @@ from_json! {
     }
 }
 
+impl QueueingMethod {
+    const WORDS: [(&str, Self); 3] =
+        [("fifo", Self::Fifo), ("passthrough", Self::Passthrough), ("reject", Self::Reject)];
+}
+
 /// What a visitor without a place passes before it is given one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -74,6 +79,10 @@ from_json! {
     }
 }
 
+impl Door {
+    const WORDS: [(&str, Self); 2] = [("none", Self::None), ("turnstile", Self::Turnstile)];
+}
+
 /// How an event knows its visitors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +99,10 @@ from_json! {
         "secret" => Secret,
         "asserted" => Asserted,
     }
+}
+
+impl VisitorIdentity {
+    const WORDS: [(&str, Self); 2] = [("secret", Self::Secret), ("asserted", Self::Asserted)];
 }
 
 /// The settings of one event, complete.
@@ -334,7 +347,7 @@ impl Settings {
             "disable_session_renewal" => {
                 self.disable_session_renewal = read.flag(defaults.disable_session_renewal)?;
             }
-            "queueing_method" => self.queueing_method = read.method()?,
+            "queueing_method" => self.queueing_method = read.word(&QueueingMethod::WORDS)?,
             "queue_all" => self.queue_all = read.flag(defaults.queue_all)?,
             "suspended" => self.suspended = read.flag(defaults.suspended)?,
             "sold_out" => self.sold_out = read.flag(defaults.sold_out)?,
@@ -347,8 +360,8 @@ impl Settings {
             }
             "lanes" => self.lanes = read.one_of(&[1, 2, 4, 8, 16, 32, 64, 128, 256], defaults.lanes)?,
             "gate" => self.gate = read.parts(self.gate.take(), Gate::PARTS, Gate::with)?,
-            "door" => self.door = read.door()?,
-            "visitor_identity" => self.visitor_identity = read.identity()?,
+            "door" => self.door = read.word(&Door::WORDS)?,
+            "visitor_identity" => self.visitor_identity = read.word(&VisitorIdentity::WORDS)?,
             "visitor_keys" => {
                 self.visitor_keys = read.parts(self.visitor_keys.take(), VisitorKeys::PARTS, VisitorKeys::with)?;
             }

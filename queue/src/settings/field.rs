@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Door, LATEST, MAX_ORIGINS, MAX_URL, QueueingMethod, SettingsError, VisitorIdentity};
+use super::{LATEST, MAX_ORIGINS, MAX_URL, SettingsError};
 use crate::types::UnixMillis;
 
 /// A member of the body.
@@ -66,32 +66,17 @@ impl Field<'_> {
         }
     }
 
-    pub(super) fn method(&self) -> Result<QueueingMethod, SettingsError> {
-        match self.value.as_str() {
-            Some("fifo") => Ok(QueueingMethod::Fifo),
-            Some("passthrough") => Ok(QueueingMethod::Passthrough),
-            Some("reject") => Ok(QueueingMethod::Reject),
-            None if self.value.is_null() => Ok(QueueingMethod::Fifo),
-            _ => Err(self.expected("one of 'fifo', 'passthrough', 'reject'")),
+    /// One of these words; null is the default.
+    pub(super) fn word<T: Copy + Default>(&self, words: &[(&str, T)]) -> Result<T, SettingsError> {
+        if self.value.is_null() {
+            return Ok(T::default());
         }
-    }
-
-    pub(super) fn door(&self) -> Result<Door, SettingsError> {
-        match self.value.as_str() {
-            Some("none") => Ok(Door::None),
-            Some("turnstile") => Ok(Door::Turnstile),
-            None if self.value.is_null() => Ok(Door::None),
-            _ => Err(self.expected("'none' or 'turnstile'")),
-        }
-    }
-
-    pub(super) fn identity(&self) -> Result<VisitorIdentity, SettingsError> {
-        match self.value.as_str() {
-            Some("secret") => Ok(VisitorIdentity::Secret),
-            Some("asserted") => Ok(VisitorIdentity::Asserted),
-            None if self.value.is_null() => Ok(VisitorIdentity::Secret),
-            _ => Err(self.expected("'secret' or 'asserted'")),
-        }
+        let given = self.value.as_str();
+        let fits = words.iter().find(|(word, _)| given == Some(*word)).map(|(_, meant)| *meant);
+        fits.ok_or_else(|| {
+            let all: Vec<_> = words.iter().map(|(word, _)| format!("'{word}'")).collect();
+            self.expected(&format!("one of {}", all.join(", ")))
+        })
     }
 
     /// An object is merged into the one there is, as RFC 7396 has it. `with` says which part of it is wrong, and what would fit.

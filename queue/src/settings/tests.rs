@@ -97,7 +97,7 @@ fn a_door_is_none_unless_it_is_said_and_settings_from_before_there_were_doors_ha
     assert_eq!(with(json!({"door": "turnstile"})).unwrap().door, Door::Turnstile);
     assert_eq!(with(json!({"door": null})).unwrap().door, Door::None);
     let error = with(json!({"door": "revolving"})).unwrap_err();
-    assert_eq!(error.to_string(), "'door' must be 'none' or 'turnstile'");
+    assert_eq!(error.to_string(), "'door' must be one of 'none', 'turnstile'");
     let mut stored: Value = json::read(&json::write(&with(json!({})).unwrap())).unwrap();
     assert_eq!(stored.as_object_mut().unwrap().remove("door"), Some(json!("none")));
     assert_eq!(json::read::<Settings>(&stored.to_string()).unwrap(), with(json!({})).unwrap());
@@ -115,7 +115,7 @@ fn accounts_need_the_keys_of_whoever_vouches_for_them() {
     for (body, error) in [
         (json!({"visitor_identity": "asserted"}), "'visitor_identity' 'asserted' needs visitor_keys"),
         (json!({"visitor_keys": keys}), "'visitor_keys' have no meaning without"),
-        (json!({"visitor_identity": "e-mail"}), "'visitor_identity' must be 'secret' or 'asserted'"),
+        (json!({"visitor_identity": "e-mail"}), "'visitor_identity' must be one of 'secret', 'asserted'"),
         (json!({"visitor_identity": "asserted", "visitor_keys": []}), "'visitor_keys' must be null or an object with"),
         (
             json!({"visitor_identity": "asserted", "visitor_keys": {"keys": [{"kty": "RSA"}]}}),
