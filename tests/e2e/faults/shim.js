@@ -97,6 +97,7 @@ class Stub {
     const fault = rule(this.binding, command, text);
     const call = {
       binding: this.binding, object: this.name, stub: this.id, command, text, fault: fault.kind, at: realNow(), answer: null,
+      in_address: new URL(input.url ?? input).search !== "",
     };
     told.calls.push(call);
     const real = async (order) => {

@@ -151,6 +151,8 @@ pub struct Call {
     pub command: String,
     /// The command as JSON.
     pub text: String,
+    /// Whether it came in the address, which logs show; else in the body.
+    pub in_address: bool,
     /// The kind of fault it met; `none`.
     pub fault: String,
     /// When, in milliseconds since 1970.

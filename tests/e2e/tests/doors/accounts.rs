@@ -2,7 +2,9 @@
 
 use ropeline_e2e::tokens::{pass_claims, ticket_claims};
 use ropeline_e2e::voucher::{Voucher, assertion};
-use ropeline_e2e::{Answer, Method, Role, Value, World, assert_problem, assert_status, json, new_key, now_ms};
+use ropeline_e2e::{
+    Answer, Method, Role, Value, World, WorldOptions, assert_problem, assert_status, json, new_key, now_ms,
+};
 use ropeline_ticket::ASSERTION_TYP;
 use ropeline_ticket::native::{generate_ed25519, generate_es256};
 
@@ -214,6 +216,23 @@ async fn on_the_shops_own_host_the_assertion_is_a_cookie() {
     let told = world.raw(Method::POST, WAIT, &form, "action=enter").await;
     assert_eq!(told.header("location"), Some("/queue/events/sale/wait?mode=plain"));
     assert_eq!(entered(&world).await, 1);
+}
+
+#[tokio::test]
+async fn an_account_stands_in_no_address() {
+    let shop = Voucher::new(generate_es256([1; 32]));
+    let world = WorldOptions::default().faults().start();
+    world.create(EVENT, &shop.settings()).await;
+    let place = enter(&world, &shop.vouches(EVENT, "customer-7")).await.json();
+    let (ticket, assertion) =
+        (format!("Bearer {}", place["ticket"].as_str().unwrap()), shop.vouches(EVENT, "customer-7"));
+    let held = [("authorization", ticket.as_str()), ("ropeline-visitor", assertion.as_str())];
+    assert_status(&post(&world, "/queue/claim", &held, &json!({})).await, 200);
+    let calls = world.all_calls().await;
+    let named: Vec<_> = calls.iter().filter(|call| call.text.contains("customer-7")).collect();
+    assert!(["enter", "claim", "exchange"].iter().all(|command| named.iter().any(|call| call.command == *command)));
+    assert!(named.iter().all(|call| !call.in_address), "{named:?}");
+    assert!(calls.iter().any(|call| call.in_address), "others do come in addresses");
 }
 
 #[tokio::test]
