@@ -190,7 +190,7 @@ async fn a_door_without_its_keys_is_refused() {
     assert_eq!(refused.json()["field"], "door");
     assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains("ROPELINE_TURNSTILE_SECRET")));
     world.create(EVENT, &json!({})).await;
-    for (door, words) in [("turnstile", "ROPELINE_TURNSTILE_SECRET"), ("revolving", "'none' or 'turnstile'")] {
+    for (door, words) in [("turnstile", "ROPELINE_TURNSTILE_SECRET"), ("revolving", "one of 'none', 'turnstile'")] {
         let body = json!({"door": door});
         let refused = world.keyed(Role::Admin, Method::PATCH, "/queue/admin/events/sale", &body).await;
         assert_problem(&refused, 400, "malformed-request");
