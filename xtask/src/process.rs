@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -149,11 +149,12 @@ impl Process {
     pub fn wait_until(&mut self, patience: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
         let until = Instant::now() + patience;
         loop {
-            if ready() {
-                return Ok(());
-            }
+            let ready = ready();
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended at once ({status})\n{}", self.name, self.tail());
+            }
+            if ready {
+                return Ok(());
             }
             if Instant::now() > until {
                 bail!("{} did not answer within {} s\n{}", self.name, patience.as_secs(), self.tail());
@@ -301,12 +302,20 @@ pub fn kill_all() {
     }
 }
 
-/// A port of this machine that nobody listens on.
+/// A port of this machine that nobody listens on, and that this process has given to nobody else: between here and the moment when
+/// its program listens, the system would hand it out again.
 ///
 /// # Errors
 /// When the system has none.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    for _ in 0..1_000 {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            return Ok(port);
+        }
+    }
+    bail!("this machine has no free port left")
 }
 
 /// Whether we could listen on this port.
@@ -420,6 +429,12 @@ mod tests {
         let error = process.wait_until(Duration::from_secs(5), || false).unwrap_err().to_string();
         assert!(error.contains("the reason"), "{error}");
         std::fs::remove_file(log).unwrap();
+    }
+
+    #[test]
+    fn no_port_is_given_out_twice() {
+        let ports: BTreeSet<u16> = (0..2_000).map(|_| free_port().unwrap()).collect();
+        assert_eq!(ports.len(), 2_000, "tests that start side by side would find each other's Workers");
     }
 
     #[test]
