@@ -20,6 +20,7 @@
 #![allow(missing_docs, reason = "the durable_object macro makes public methods of its own")]
 
 mod keyring;
+mod metrics;
 mod page;
 
 #[cfg(target_arch = "wasm32")]

@@ -33,6 +33,7 @@ pub mod place;
 pub mod settings;
 pub mod shuffle;
 pub mod subject;
+pub mod tally;
 pub mod time;
 pub mod types;
 pub mod visitor;

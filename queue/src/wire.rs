@@ -425,11 +425,19 @@ pub struct Stats {
     pub pace_per_minute: Option<u64>,
     /// Share of called visitors that show up, as measured.
     pub show_rate: f64,
+    /// Why nobody is called, if so.
+    pub paused: Option<Paused>,
+    /// The limit of admissions in any 60 seconds: the operator's, or the origin's where that is lower.
+    pub new_users_per_minute: u64,
+    /// Whether a relay has the lease.
+    pub relay_leased: bool,
+    /// Admissions by which a limit was passed, since this instance of the line started: 0, or there is a bug.
+    pub over_limit: u64,
     /// The line's clock.
     pub updated_at: UnixMillis,
 }
 
-from_json! { struct Stats { phase = default, entered, waiting, called, present, active, admitted, left, ended, voided, head_seq, acked_seq, frontier, admitted_last_minute, pace_per_minute, show_rate, updated_at } }
+from_json! { struct Stats { phase = default, entered, waiting, called, present, active, admitted, left, ended, voided, head_seq, acked_seq, frontier, admitted_last_minute, pace_per_minute, show_rate, paused = default, new_users_per_minute = default, relay_leased = default, over_limit = default, updated_at } }
 
 /// An event's settings with their version, as the line keeps them.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -267,6 +267,7 @@ impl Harness {
     /// What must hold after every step.
     fn check(&mut self) {
         let stats = self.line.stats(self.now());
+        assert_eq!(stats.over_limit, 0, "what counts admissions beyond a limit agrees");
         self.naive.time(self.now);
         let naive = &self.naive;
         let end = naive.places.len() as u64;

@@ -18,7 +18,7 @@ use ropeline_queue::LaneId;
 use ropeline_queue::json::{self, FromJson, Misread};
 use thiserror::Error;
 use worker::Env;
-use worker::js_sys::{Date, Object, Promise, Reflect};
+use worker::js_sys::{Array, Date, Object, Promise, Reflect};
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{self, JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
@@ -138,6 +138,24 @@ pub async fn call_once(env: &Env, to: Address<'_>, message: Message, bound: Dura
     ask(env, to, message, bound, 0).await
 }
 
+/// Sends each of these once, all at the same time; none for whoever gave no answer. The runtime waits for all of them in one promise: a
+/// future for each would be much code.
+pub async fn call_each(env: &Env, calls: &[(Address<'_>, &Message)], bound: Duration) -> Vec<Option<Answer>> {
+    let promises = Array::new();
+    for (to, message) in calls {
+        match message.promise(env, *to, bound.as_secs_f64() * 1_000.0) {
+            Ok(promise) => promises.push(&promise),
+            Err(error) => promises.push(&Promise::reject(&error)),
+        };
+    }
+    let settled = JsFuture::from(Promise::all_settled(&promises)).await.unwrap_or_default();
+    let answer = |outcome: JsValue| {
+        let text = Reflect::get(&outcome, &"value".into()).ok()?.as_string()?;
+        settle(&text).ok().map(Answer)
+    };
+    Array::from(&settled).iter().map(answer).collect()
+}
+
 /// The text of an answer.
 pub struct Answer(pub String);
 
@@ -225,11 +243,14 @@ impl Message {
     }
 
     async fn send(&self, env: &Env, to: Address<'_>, ms: f64) -> Result<Option<String>, JsValue> {
+        Ok(JsFuture::from(self.promise(env, to, ms)?).await?.as_string())
+    }
+
+    fn promise(&self, env: &Env, to: Address<'_>, ms: f64) -> Result<Promise, JsValue> {
         let stub = BINDINGS.with_borrow_mut(|bindings| bindings.stub(env, to))?;
-        let answer = match self {
+        Ok(match self {
             Self::Url(url) => ask_object(&stub, url, None, ms),
             Self::Body(body) => ask_object(&stub, "http://object/", Some(body), ms),
-        };
-        Ok(JsFuture::from(answer).await?.as_string())
+        })
     }
 }

@@ -61,6 +61,8 @@ pub enum RegistryCommand {
     Burial { event: EventId },
     /// The storage of a buried event has been given back. → [`Told`]
     Buried { event: EventId },
+    /// The metrics of all events, from what the objects have counted at most five seconds ago. → a text
+    Metrics,
 }
 
 from_json! {
@@ -74,6 +76,7 @@ from_json! {
         "bury" => Bury { event, by = default, forced = default },
         "burial" => Burial { event },
         "buried" => Buried { event },
+        "metrics" => Metrics,
     }
 }
 
@@ -192,6 +195,8 @@ pub enum LaneCommand {
     Find { number: Number },
     /// How the event stands, at most a second old. → `Board`
     Board,
+    /// What it has counted. → [`LaneTally`](ropeline_queue::LaneTally)
+    Tally,
     /// Gives back all storage. → `true`
     Purge,
 }
@@ -208,7 +213,18 @@ from_json! {
         "redeem" => Redeem { seq },
         "find" => Find { number },
         "board" => Board,
+        "tally" => Tally,
         "purge" => Purge,
+    }
+}
+
+impl LaneCommand {
+    /// Whether somebody asks about a place, or an admission, that there is.
+    pub const fn is_about_a_place(&self) -> bool {
+        matches!(
+            self,
+            Self::Claim { .. } | Self::Renew { .. } | Self::Leave { .. } | Self::Complete { .. } | Self::Redeem { .. }
+        )
     }
 }
 

@@ -25,6 +25,7 @@ use super::cost;
 use super::lane_store;
 use super::reply::{self, Refused};
 use super::sql::{Database, SqlError};
+use super::tally::Tally;
 use crate::clock::{age_ms, now_ms};
 
 const WAITER_BOUND_MS: f64 = 8_000.0;
@@ -57,6 +58,7 @@ struct Inner {
     board: RefCell<Option<(f64, Board)>>,
     /// Since when a request asks for a newer board. A request may be cancelled while it asks.
     refreshing: Cell<f64>,
+    tally: Tally,
 }
 
 struct Memory {
@@ -81,6 +83,7 @@ impl Lane {
             lanes: Cell::new(1),
             board: RefCell::new(None),
             refreshing: Cell::new(f64::NEG_INFINITY),
+            tally: Tally::start(),
         };
         Ok(Self { inner: Rc::new(inner) })
     }
@@ -97,15 +100,29 @@ impl Lane {
 
 impl Inner {
     async fn handle(this: &Rc<Self>, command: LaneCommand) -> Result<String, Refused> {
+        let is_asked = command.is_about_a_place();
+        let outcome = Self::answer(this, command).await;
+        if is_asked {
+            this.tally.asked(&outcome);
+        }
+        outcome
+    }
+
+    async fn answer(this: &Rc<Self>, command: LaneCommand) -> Result<String, Refused> {
         match command {
             LaneCommand::Create { event, lane } => this.create(&event, lane),
             LaneCommand::Enter { sub, account, lanes, claim, again } => {
-                let visitor = Visitor { sub, account };
-                Ok(json::write(&Self::enter(this, &visitor, lanes, claim, again).await?))
+                let (began, visitor) = (now_ms(), Visitor { sub, account });
+                let entered = Self::enter(this, &visitor, lanes, claim, again).await;
+                this.tally.entered(began, &entered);
+                Ok(json::write(&entered?))
             }
             LaneCommand::Known { sub, account, claim, again } => {
-                let place = Self::found(this, &Visitor { sub, account }, claim, again).await?;
-                Ok(json::write(&place.unwrap_or(Entered::Unknown)))
+                let began = now_ms();
+                let found = Self::found(this, &Visitor { sub, account }, claim, again).await;
+                let entered = found.map(|place| place.unwrap_or(Entered::Unknown));
+                this.tally.entered(began, &entered);
+                Ok(json::write(&entered?))
             }
             LaneCommand::Claim { sub, account, number } => {
                 let visitor = Visitor { sub, account };
@@ -131,6 +148,7 @@ impl Inner {
                 Ok(json::write(&lane_store::find(&this.sql, number)?))
             }
             LaneCommand::Board => Ok(json::write(&this.board().await?)),
+            LaneCommand::Tally => this.with(|memory| json::write(&this.tally.read(memory.lane.pending()))),
             LaneCommand::Purge => this.purge().await,
         }
     }
@@ -337,6 +355,9 @@ impl Inner {
                 Ok(_) => CallError::Unavailable("the answer to another exchange".to_owned()),
                 Err(error) => error,
             };
+            if !matches!(error, CallError::Absent) {
+                self.tally.exchange_failed();
+            }
             let pause = match error {
                 // The event was purged: nobody of the batch has a place any more.
                 CallError::Absent => {

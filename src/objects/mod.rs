@@ -11,6 +11,8 @@ mod lane_store;
 pub mod line_do;
 mod line_schema;
 mod line_store;
+mod meter;
 pub mod registry_do;
 mod reply;
 mod sql;
+mod tally;

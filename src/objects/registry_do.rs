@@ -3,18 +3,21 @@
 //! An id goes `reserved → live → burying → gone` and never back: it is never used twice, so `seq` and tickets cannot start
 //! over. The settings here are a copy for Workers; the line has the last word, and only a higher version replaces a lower one.
 
+use std::rc::Rc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ropeline_queue::wire::Configured;
 use ropeline_queue::{EventId, Settings, UnixMillis, json};
-use worker::Env;
 use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::web_sys::{Request, Response};
 use worker::worker_sys::DurableObjectState;
+use worker::{Env, State};
 
 use super::command::{Burial, EventEntry, Listing, RegistryCommand, Reservation, Told};
 use super::cost;
+use super::meter::{MOST_EVENTS, Meter};
 use super::reply::{self, Refused};
 use super::sql::{Bind, Database, SqlError, Writes};
 use crate::clock::now;
@@ -32,7 +35,13 @@ CREATE TABLE IF NOT EXISTS burials (
 /// The Durable Object class `Registry`.
 #[wasm_bindgen]
 pub struct Registry {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    state: State,
     sql: Database,
+    meter: Meter,
 }
 
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
@@ -41,20 +50,61 @@ impl Registry {
     #[wasm_bindgen(constructor)]
     pub fn new(state: DurableObjectState, env: Env) -> Result<Self, JsValue> {
         cost::begin(&env);
-        Ok(Self { sql: Database::of(&state)? })
+        let sql = Database::of(&state)?;
+        Ok(Self { inner: Rc::new(Inner { sql, state: State::from(state), meter: Meter::new(env) }) })
     }
 
     /// Called by the runtime with a `RegistryCommand`.
     pub async fn fetch(&self, request: Request) -> Result<Response, JsValue> {
         let outcome = match reply::command(&request).await {
-            Ok(command) => self.handle(command),
+            Ok(RegistryCommand::Metrics) => Inner::metrics(&self.inner).await,
+            Ok(command) => self.inner.handle(command),
             Err(refused) => Err(refused),
         };
         reply::response("registry", outcome)
     }
 }
 
-impl Registry {
+impl Inner {
+    /// One reading at a time, which belongs to the object: a scraper that hangs up takes nobody's answer with it.
+    async fn metrics(this: &Rc<Self>) -> Result<String, Refused> {
+        if let Some(text) = this.meter.fresh() {
+            return Ok(text);
+        }
+        let (next, must_read) = this.meter.next();
+        if must_read {
+            let (events, live) = this.metered()?;
+            let reader = Rc::clone(this);
+            this.state.wait_until(async move { reader.meter.read(events, live).await });
+        }
+        // It is there now, or whatever read was lost.
+        let _read = next.await;
+        this.meter.fresh().ok_or(Refused::Overloaded)
+    }
+
+    /// The events to read, those first that have something for Kafka; and how many live.
+    fn metered(&self) -> Result<(Vec<(EventId, Configured)>, u64), SqlError> {
+        if is_empty(&self.sql)? {
+            return Ok((Vec::new(), 0));
+        }
+        let statement = "SELECT event, version FROM events WHERE state = 'live' ORDER BY busy DESC, event";
+        let rows = self.sql.run(statement, &[])?;
+        let live = rows.len() as u64;
+        let mut events = Vec::new();
+        for mut row in rows {
+            let (event, version) = (event_id(&row.text()?)?, row.integer()?);
+            if events.len() < MOST_EVENTS && self.meter.wants(&event, version) {
+                events.push((event, version));
+            }
+        }
+        let configured = |(event, version): (EventId, u64)| {
+            let rows = self.sql.run("SELECT settings FROM events WHERE event = ?", &[event.as_str().into()])?;
+            let text = rows.into_iter().next().ok_or_else(|| SqlError("no settings".to_owned()))?.text()?;
+            Ok((event, Configured { version, settings: json::read(&text)? }))
+        };
+        Ok((events.into_iter().map(configured).collect::<Result<_, SqlError>>()?, live))
+    }
+
     fn handle(&self, command: RegistryCommand) -> Result<String, Refused> {
         let sql = &self.sql;
         match command {
@@ -121,6 +171,7 @@ impl Registry {
                 })?;
                 Ok(json::write(&Told { alive: false }))
             }
+            RegistryCommand::Metrics => Err(Refused::Overloaded),
         }
     }
 
@@ -208,7 +259,7 @@ fn list(sql: &Database, known: Option<u64>) -> Result<Listing, SqlError> {
     for mut row in
         sql.run("SELECT event, salt, version, settings FROM events WHERE state = 'live' ORDER BY event", &[])?
     {
-        let event = EventId::parse(&row.text()?).map_err(|error| SqlError(error.to_string()))?;
+        let event = event_id(&row.text()?)?;
         let salt = row.text()?;
         let version = row.integer()?;
         let settings: Settings = json::read(&row.text()?)?;
@@ -222,8 +273,11 @@ fn list_busy(sql: &Database) -> Result<Vec<EventId>, SqlError> {
         return Ok(Vec::new());
     }
     let rows = sql.run("SELECT event FROM events WHERE state = 'live' AND busy = 1 ORDER BY event", &[])?;
-    let parse = |text: String| EventId::parse(&text).map_err(|error| SqlError(error.to_string()));
-    rows.into_iter().map(|mut row| row.text().and_then(parse)).collect()
+    rows.into_iter().map(|mut row| event_id(&row.text()?)).collect()
+}
+
+fn event_id(text: &str) -> Result<EventId, SqlError> {
+    EventId::parse(text).map_err(|error| SqlError(error.to_string()))
 }
 
 /// The text form of an event's salt.

@@ -7,6 +7,7 @@
 //! | [`origin`] | `verify`: whoever holds a pass; `complete`, `redeem`, `pace`: role `origin` |
 //! | [`admin`], [`support`], [`template`] | role `admin` |
 //! | [`relay`] | role `relay` |
+//! | [`metrics`] | role `metrics` |
 //! | [`gate`] | everybody on their way to the shop |
 
 mod admin;
@@ -15,6 +16,7 @@ mod door;
 mod enter;
 mod gate;
 mod keys;
+mod metrics;
 mod origin;
 mod page;
 mod places;
@@ -157,6 +159,7 @@ async fn route(c: &Context, path: &str) -> Result<Reply, Problem> {
         (["assets", name], "GET") => page::asset(c, name),
         (["jwks.json"], "GET") => keys::jwks(c),
         (["healthz"], "GET") => keys::healthz(),
+        (["metrics"], "GET") => metrics::metrics(c).await,
         (["verify"], "GET") => origin::verify(c).await,
         (["complete"], "POST") => origin::complete(c).await,
         (["redeem"], "POST") => origin::redeem(c).await,
@@ -190,7 +193,7 @@ fn allowed(segments: &[&str]) -> Option<&'static str> {
         ["admin", "events", _] => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
         ["admin", "events", _, "page"] => Some("GET, HEAD, PUT, DELETE, OPTIONS"),
         ["events", _, "wait"] => Some("GET, HEAD, POST, OPTIONS"),
-        ["status" | "jwks.json" | "healthz" | "verify"]
+        ["status" | "jwks.json" | "healthz" | "metrics" | "verify"]
         | ["events" | "assets", _]
         | ["events", _, "draw"]
         | ["admin" | "relay", "events"]

@@ -149,6 +149,7 @@ impl Line {
             let admission = self.admission(sessions.store, position, &claimed)?;
             self.sessions.take(admission.session.release_at);
             self.admitted.add(1);
+            self.over_limit += u64::from(!self.is_within_limits());
             sessions.by_number.insert(claimed.number, admission.session);
             changes.push(Change::Admit(admission));
         }
@@ -156,6 +157,12 @@ impl Line {
             self.ready.pass_over(position);
         }
         Ok(())
+    }
+
+    /// Whether what is counted is within both limits: a look at the counts themselves, by no rule that admits.
+    fn is_within_limits(&self) -> bool {
+        self.sessions.used() <= self.configured.settings.total_active_users
+            && self.admitted.total() <= self.per_minute()
     }
 
     fn admission<S: LineStore>(

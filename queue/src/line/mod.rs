@@ -94,6 +94,8 @@ pub struct Line {
     /// When the relay's lease ends; its row notes a later end, see [`log`].
     leased_until: UnixMillis,
     hold_until: UnixMillis,
+    /// Admissions after which a limit did not hold, see [`Stats::over_limit`].
+    over_limit: u64,
 }
 
 impl Line {
@@ -119,6 +121,7 @@ impl Line {
             leased_until: relay.lease_until,
             relay,
             hold_until: UnixMillis(0),
+            over_limit: 0,
         };
         for (first, last) in gone {
             line.gone.insert(first, last);
@@ -202,6 +205,10 @@ impl Line {
             admitted_last_minute: self.admitted.total(),
             pace_per_minute: self.called.per_minute(),
             show_rate: self.controller.show_rate(),
+            paused: self.paused(),
+            new_users_per_minute: self.per_minute(),
+            relay_leased: self.leased_until > self.head.clk,
+            over_limit: self.over_limit,
             updated_at: self.head.clk,
         }
     }

@@ -7,6 +7,7 @@
 //! * `brand`, `page`: how the page looks, and what stands around it, as an operator says it.
 //! * `phases`: what an event's phases and the switches of operator and origin answer.
 //! * `operator`: versions, partial changes, what is fixed.
+//! * `metrics`: what scrapers get, and that it costs the objects nothing.
 //! * `secrets`: what must never be logged.
 //! * `documents`: what README and docs show is real; `origin` is the code they give to origins.
 
@@ -15,6 +16,7 @@ mod brand;
 mod browser;
 mod call;
 mod documents;
+mod metrics;
 mod operator;
 mod origin;
 mod page;

@@ -55,6 +55,9 @@ async fn operator(j: &Judged) {
     admin(Method::PATCH, path).json(json!({"message": "hello"})).expect(200).await;
     let list = admin(Method::GET, "/queue/admin/events").expect(200).await.json();
     assert_eq!(list["events"][0], admin(Method::GET, path).expect(200).await.json());
+    j.get("/queue/metrics").role(Role::Metrics).expect(200).await;
+    j.get("/queue/metrics").role(Role::Admin).problem(403, "forbidden").await;
+    j.get("/queue/metrics").problem(401, "unauthorized").await;
     let stats = admin(Method::GET, &format!("{path}/stats")).expect(200).await.json();
     assert_eq!((&stats["event"], &stats["entered"]), (&json!("tour"), &json!(0)));
 
