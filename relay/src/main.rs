@@ -21,6 +21,7 @@ Environment (takes precedence over the file; an empty variable counts as absent)
   ROPELINE_RELAY_TOPIC            kafka.topic
   ROPELINE_RELAY_HEALTH_LISTEN    health.listen, like 127.0.0.1:9464
   ROPELINE_RELAY_KAFKA_PASSWORD   the SASL password, instead of kafka.sasl.password_file
+  ROPELINE_RELAY_CANARY_KEY       the canary's visitor key, instead of canary.visitor_key_file
 
 SIGTERM and SIGINT: finish and ack the batch under way, give the leases back, exit with 0 (at most 15 seconds; 1 when
 that was not enough). A second signal ends it at once. Nothing is lost either way. Exit code 2: the settings are wrong.";

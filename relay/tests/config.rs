@@ -71,7 +71,8 @@ fn the_sample_names_every_setting() {
         .split([' ', '{', ','])
         .filter_map(|word| word.strip_suffix(':'))
         .filter(|word| {
-            let section = ["worker", "kafka", "tls", "sasl", "batch", "scan", "intervals", "limits", "health", "log"];
+            let section =
+                ["worker", "kafka", "tls", "sasl", "batch", "scan", "intervals", "limits", "health", "canary", "log"];
             !section.contains(word)
         })
         .collect();
@@ -122,12 +123,39 @@ fn a_mistake_is_named_with_its_field() {
         ("[log]\nlevel = \"a=b=c\"", "log.level"),
         ("[log]\nformat = \"xml\"", "format"),
         ("[intervals]\nidle_ms = 1", "intervals.idle_ms"),
+        ("[canary]\nevent = \"A sale\"", "canary.event = \"A sale\": is no id of an event"),
+        (
+            "[canary]\nevent = \"canary\"",
+            "canary.visitor_key_file: there is no canary's visitor key: set ROPELINE_RELAY_CANARY_KEY",
+        ),
+        ("[canary]\nurl = \"https://a.example/queue\"", "canary.url"),
+        ("[canary]\ninterval_seconds = 0", "canary.interval_seconds = 0: must be within 1 … 60"),
     ] {
         let file = File::new("mistake.toml", text);
         // Fields that the environment sets are not the ones under test.
         let error = file.load(NEEDED).unwrap_err().to_string();
         assert!(error.contains(words), "{text:?}: {error}");
     }
+}
+
+#[test]
+fn a_canary_visits_its_event_by_the_public_address_and_its_key_stays_hidden() {
+    let file = File::new("canary.toml", "[canary]\nevent = \"canary\"\nurl = \"https://sale.example/\"");
+    let key = "0123456789abcdef0123456789abcdef";
+    let with = |key: &'static str| {
+        let mut env = NEEDED.to_vec();
+        env.push(("ROPELINE_RELAY_CANARY_KEY", key));
+        file.load(&env)
+    };
+    let config = with(key).unwrap();
+    assert!(!format!("{config:?}").contains(key));
+    let plan = config.canary.unwrap();
+    assert_eq!((plan.base.as_str(), plan.visitor.expose()), ("https://sale.example/queue", key));
+    for wrong in ["too-short", "0123456789abcdef 0123456789abcdef"] {
+        let error = with(wrong).unwrap_err().to_string();
+        assert!(error.contains("canary.visitor_key_file") && !error.contains(wrong), "{error}");
+    }
+    assert!(with_env(None, NEEDED).unwrap().canary.is_none(), "none is asked for");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn lost() -> Outcome {
 
 /// One event that this relay leads and three of which it knows more or less.
 fn busy() -> Arc<Health> {
-    let health = Arc::new(Health::default());
+    let health = Arc::new(Health::default().with_canary(Arc::default()));
     health.worker_answered(0);
     health.broker(Ok(()));
     let led = health.event(&event("led"));
@@ -221,8 +221,11 @@ fn parse(text: &str) -> Families {
         } else {
             let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("not a sample: {line:?}"));
             let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+            let of_histogram = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+            let name = of_histogram.filter(|name| families.contains_key(*name)).unwrap_or(name);
             let family = families.get_mut(name).unwrap_or_else(|| panic!("{name} has no type"));
-            for label in labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty()) {
+            let labels = labels.trim_end_matches('}').split(',');
+            for label in labels.filter(|label| !label.is_empty() && !label.starts_with("le=")) {
                 family.1.insert(label.split_once('=').unwrap().0.to_owned());
             }
             family.2.push((series.to_owned(), value.parse().unwrap()));
@@ -314,7 +317,7 @@ async fn the_catalogue_of_metrics_is_true_and_complete() {
     let text = std::fs::read_to_string(path).unwrap();
     let catalogue: BTreeSet<(String, String, String)> = text
         .lines()
-        .filter(|line| line.starts_with("| `ropeline_relay_"))
+        .filter(|line| line.starts_with("| `ropeline_relay_") || line.starts_with("| `ropeline_canary_"))
         .map(|line| {
             let cells: Vec<String> = line.split('|').map(|cell| cell.trim().replace('`', "")).collect();
             assert!(cells[4].len() > 20, "{line}");
@@ -328,7 +331,8 @@ async fn the_catalogue_of_metrics_is_true_and_complete() {
 async fn names_follow_the_rules_of_prometheus() {
     let address = listener(&busy()).await;
     for (name, (kind, _, samples)) in parse(&get(&address, "/metrics", "").await.body) {
-        let rest = name.strip_prefix("ropeline_relay_").unwrap_or_else(|| panic!("{name}"));
+        let rest = name.strip_prefix("ropeline_relay_").or_else(|| name.strip_prefix("ropeline_canary_"));
+        let rest = rest.unwrap_or_else(|| panic!("{name}"));
         assert!(rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
         assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
         let units =

@@ -339,3 +339,19 @@ fn the_unit_is_one_that_systemd_takes() {
         assert!(text.lines().any(|line| line.starts_with(needed)), "{needed} is not in the unit");
     }
 }
+
+#[test]
+fn the_units_of_the_recovery_are_such_that_systemd_takes() {
+    let ops = unit().parent().unwrap().to_path_buf();
+    let dir = std::env::temp_dir().join(format!("ropeline-recovery-units-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    for name in ["ropeline-recovery.socket", "ropeline-recovery@.service"] {
+        let text = std::fs::read_to_string(ops.join(name)).unwrap();
+        let program = ops.join("../recovery/ropeline-recover").canonicalize().unwrap();
+        std::fs::write(dir.join(name), text.replace("/usr/bin/ropeline-recover", program.to_str().unwrap())).unwrap();
+    }
+    let output = analyze(&["verify", "--man=no"], &dir.join("ropeline-recovery.socket"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("ropeline-recovery"), "{said}");
+    std::fs::remove_dir_all(dir).unwrap();
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ropeline_relay::broker::Kafka;
+use ropeline_relay::canary;
 use ropeline_relay::config::Config;
 use ropeline_relay::fleet::{Fleet, Stopped};
 use ropeline_relay::health::{self, Health};
@@ -57,7 +58,13 @@ async fn serve(config: Config) -> Result<Stopped, String> {
     let stop = stop_signal().map_err(|error| format!("no signals: {error}"))?;
     let manager = Manager::from_env(|name| std::env::var(name).ok())
         .map_err(|error| format!("NOTIFY_SOCKET: cannot reach the service manager: {error}"))?;
-    let health = Arc::new(Health::new(settings.health_rules()));
+    let mut health = Health::new(settings.health_rules());
+    if let Some(plan) = &config.canary {
+        let counters = Arc::default();
+        health = health.with_canary(Arc::clone(&counters));
+        tokio::spawn(canary::run(plan.clone(), counters));
+    }
+    let health = Arc::new(health);
     if let Some(address) = settings.health.address() {
         let listener = health::server::listen(address).await.map_err(|error| error.to_string())?;
         info!(%address, "health: /healthz, /readyz and /metrics");

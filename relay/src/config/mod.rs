@@ -11,6 +11,7 @@ mod secret;
 mod settings;
 
 use std::path::Path;
+use std::time::Duration;
 use std::{fmt, fs};
 
 pub use kafka::{
@@ -19,10 +20,11 @@ pub use kafka::{
 pub use mistakes::{ConfigError, Mistake};
 pub use secret::Secret;
 pub use settings::{
-    BatchSettings, HealthSettings, IntervalSettings, LimitSettings, LogFormat, LogSettings, OFF, ScanSettings,
-    Settings, WorkerSettings,
+    BatchSettings, CanarySettings, HealthSettings, IntervalSettings, LimitSettings, LogFormat, LogSettings, OFF,
+    ScanSettings, Settings, WorkerSettings,
 };
 
+use crate::canary::Plan;
 use mistakes::Mistakes;
 use secret::SecretSource;
 
@@ -37,6 +39,9 @@ pub const TOPIC: &str = "ROPELINE_RELAY_TOPIC";
 /// Overrides `health.listen`.
 pub const HEALTH_LISTEN: &str = "ROPELINE_RELAY_HEALTH_LISTEN";
 
+/// The canary's visitor key, instead of `canary.visitor_key_file`.
+pub const CANARY_KEY: &str = "ROPELINE_RELAY_CANARY_KEY";
+
 const RELAY_KEY: SecretSource = SecretSource { setting: "worker.key_file", variable: KEY, name: "relay key" };
 
 /// Settings that were checked, with the secrets and certificates that they name.
@@ -48,6 +53,37 @@ pub struct Config {
     pub key: Secret,
     /// How to get at Kafka.
     pub kafka: KafkaAccess,
+    /// What the canary does, where there is one.
+    pub canary: Option<Plan>,
+}
+
+const VISITOR_KEY: SecretSource =
+    SecretSource { setting: "canary.visitor_key_file", variable: CANARY_KEY, name: "canary's visitor key" };
+
+impl Settings {
+    /// What the canary does, if there is one.
+    fn canary_plan(&self, key: Option<String>, mistakes: &mut Mistakes) -> Option<Plan> {
+        let canary = &self.canary;
+        if !canary.is_on() {
+            return None;
+        }
+        let visitor = VISITOR_KEY.get(key, canary.visitor_key_file.as_deref(), mistakes)?;
+        let is_key = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if !(22..=128).contains(&visitor.expose().len()) || !visitor.expose().bytes().all(is_key) {
+            let what =
+                "is no visitor key: 22 to 128 characters of A-Z, a-z, 0-9, - and _, like `openssl rand -hex 32` prints";
+            mistakes.add(VISITOR_KEY.setting, None, what);
+            return None;
+        }
+        let url = canary.url.as_ref().unwrap_or(&self.worker.url).trim_end_matches('/');
+        Some(Plan {
+            base: format!("{url}{}", self.worker.prefix),
+            event: canary.event.clone(),
+            visitor,
+            every: Duration::from_secs(canary.interval_seconds),
+            timeout: Duration::from_millis(canary.timeout_ms),
+        })
+    }
 }
 
 /// Something that is allowed, and most likely a mistake.
@@ -111,8 +147,9 @@ impl Config {
                 format!("the relay key (from {KEY} or this file) has blanks or other characters that no key has");
             mistakes.add(RELAY_KEY.setting, None, what);
         }
+        let canary = settings.canary_plan(env(CANARY_KEY), &mut mistakes);
         match key {
-            Some(key) if mistakes.is_empty() => Ok(Self { settings, key, kafka }),
+            Some(key) if mistakes.is_empty() => Ok(Self { settings, key, kafka, canary }),
             _ => Err(mistakes.into()),
         }
     }

@@ -13,6 +13,7 @@ use crate::fleet::FleetRules;
 use crate::health::HealthRules;
 use crate::machine::Rules;
 use crate::telemetry;
+use crate::types::EventId;
 
 /// All settings. The sample file documents each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// What probes and Prometheus ask.
     pub health: HealthSettings,
+    /// A visitor who comes every few seconds.
+    pub canary: CanarySettings,
     /// The log.
     pub log: LogSettings,
 }
@@ -106,6 +109,22 @@ pub struct HealthSettings {
     pub stalled_after_seconds: u64,
 }
 
+/// `[canary]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CanarySettings {
+    /// The event it visits; empty: there is no canary.
+    pub event: String,
+    /// The file with its visitor key.
+    pub visitor_key_file: Option<PathBuf>,
+    /// Where visitors come, if that is not `worker.url`.
+    pub url: Option<String>,
+    /// From one visit to the next, in seconds.
+    pub interval_seconds: u64,
+    /// The limit of one request, in milliseconds.
+    pub timeout_ms: u64,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -175,6 +194,30 @@ impl HealthSettings {
     }
 }
 
+impl Default for CanarySettings {
+    fn default() -> Self {
+        Self { event: String::new(), visitor_key_file: None, url: None, interval_seconds: 5, timeout_ms: 5_000 }
+    }
+}
+
+impl CanarySettings {
+    /// Whether there is one.
+    pub const fn is_on(&self) -> bool {
+        !self.event.is_empty()
+    }
+
+    fn check(&self, mistakes: &mut Mistakes) {
+        if self.is_on() && EventId::new(&self.event).is_none() {
+            mistakes.text("canary.event", &self.event, "is no id of an event: 1 to 64 characters of a-z, 0-9 and -");
+        }
+        if let Some(url) = &self.url {
+            check_url("canary.url", url, mistakes);
+        }
+        mistakes.within("canary.interval_seconds", self.interval_seconds, 1, 60);
+        mistakes.within("canary.timeout_ms", self.timeout_ms, 100, 30_000);
+    }
+}
+
 impl Default for LogSettings {
     fn default() -> Self {
         Self { format: LogFormat::Json, level: "info".to_owned() }
@@ -224,6 +267,7 @@ impl Settings {
             mistakes.text("health.listen", listen, what);
         }
         mistakes.within("health.stalled_after_seconds", self.health.stalled_after_seconds, 5, 3_600);
+        self.canary.check(mistakes);
         if let Err(error) = telemetry::filter(&self.log.level) {
             let what = format!("is no filter ({error}): use error, warn, info, debug or trace");
             mistakes.text("log.level", &self.log.level, what);
@@ -293,31 +337,33 @@ impl WorkerSettings {
     }
 
     fn check_url(&self, mistakes: &mut Mistakes) {
-        let key = "worker.url";
-        let url = self.url.as_str();
-        if url.is_empty() {
+        if self.url.is_empty() {
             let what = format!(
                 "is missing: set it, or {}, to the Worker's address, like https://queue.example.com",
                 super::WORKER_URL
             );
-            return mistakes.add(key, None, what);
+            return mistakes.add("worker.url", None, what);
         }
-        if url.contains('@') {
-            // Not shown: what stands before it may be a password.
-            return mistakes.add(key, None, "must not hold a user or password; the key goes into worker.key_file");
+        check_url("worker.url", &self.url, mistakes);
+    }
+}
+
+fn check_url(key: &str, url: &str, mistakes: &mut Mistakes) {
+    if url.contains('@') {
+        // Not shown: what stands before it may be a password.
+        return mistakes.add(key, None, "must not hold a user or password; the key goes into worker.key_file");
+    }
+    let parsed = match reqwest::Url::parse(url) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let what = format!("is no address ({error}): must be like https://queue.example.com");
+            return mistakes.text(key, url, what);
         }
-        let parsed = match reqwest::Url::parse(url) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                let what = format!("is no address ({error}): must be like https://queue.example.com");
-                return mistakes.text(key, url, what);
-            }
-        };
-        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
-            return mistakes.text(key, url, "must start with https:// (or http://)");
-        }
-        if parsed.path() != "/" || parsed.query().is_some() || parsed.fragment().is_some() {
-            mistakes.text(key, url, "must end after host and port; the path goes into worker.prefix");
-        }
+    };
+    if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+        return mistakes.text(key, url, "must start with https:// (or http://)");
+    }
+    if parsed.path() != "/" || parsed.query().is_some() || parsed.fragment().is_some() {
+        mistakes.text(key, url, "must end after host and port; the path goes into worker.prefix");
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /metrics`: OpenMetrics text, or Prometheus' older text format for who does not ask for it.
 //!
-//! Invariant: every metric is named here or in `counters.rs`, with `ropeline_relay_` in front, base units and a help text;
+//! Invariant: every metric is named here, in `counters.rs` or in the canary's, with `ropeline_relay_` or `ropeline_canary_` in front, base units and a help text;
 //! `docs/metrics.md` lists them all, and a test holds the two together.
 
 use std::fmt;
@@ -48,9 +48,13 @@ pub struct Metrics {
 impl Metrics {
     /// The metrics of this process.
     pub fn new(health: &Arc<Health>) -> Self {
-        let mut registry = Registry::with_prefix("ropeline_relay");
-        health.counters.register(&mut registry);
-        registry.register_collector(Box::new(Gauges(Arc::clone(health))));
+        let mut registry = Registry::with_prefix("ropeline");
+        let relay = registry.sub_registry_with_prefix("relay");
+        health.counters.register(relay);
+        relay.register_collector(Box::new(Gauges(Arc::clone(health))));
+        if let Some(canary) = &health.canary {
+            canary.register(registry.sub_registry_with_prefix("canary"));
+        }
         Self { registry }
     }
 

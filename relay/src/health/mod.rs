@@ -30,6 +30,9 @@ pub use ready::{Condition, Readiness};
 
 use crate::machine::{BrokerFailure, Note, Progress};
 use crate::types::EventId;
+pub(crate) use counters::label;
+
+use crate::canary;
 use counters::Counters;
 
 /// What comes back too late by this much is said to hang.
@@ -73,6 +76,8 @@ pub struct Health {
     waiting: AtomicUsize,
     stopping: AtomicBool,
     counters: Counters,
+    /// Of the canary, where there is one.
+    canary: Option<Arc<canary::Counters>>,
 }
 
 impl Default for Health {
@@ -103,7 +108,14 @@ impl Health {
             waiting: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             counters: Counters::default(),
+            canary: None,
         }
+    }
+
+    /// The same, with what a canary counts.
+    #[must_use]
+    pub fn with_canary(self, counters: Arc<canary::Counters>) -> Self {
+        Self { canary: Some(counters), ..self }
     }
 
     /// What is known of `event`, from here on if not before.
