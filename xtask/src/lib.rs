@@ -13,7 +13,7 @@
 //!   them together.
 //! * [`http`] is a small HTTP/1.1 client, used by [`api`] (the calls we make
 //!   to Ropeline), by [`crowd`] (simulated visitors) and by [`mod@bench`].
-//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`], [`simulate`], [`mod@fuzz`] and [`soak`] are the commands that are more than a
+//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`], [`simulate`], [`mod@fuzz`], [`soak`] and [`drill`] are the commands that are more than a
 //!   call.
 
 pub mod api;
@@ -21,6 +21,7 @@ pub mod bench;
 pub mod bundle;
 pub mod calibrate;
 pub mod crowd;
+pub mod drill;
 pub mod fuzz;
 pub mod http;
 pub mod kafka;

@@ -35,6 +35,8 @@ enum Command {
     Bench(xtask::bench::Options),
     /// Hold the promises against the real runtime, under load, with `kill -9` at random
     Soak(xtask::soak::Options),
+    /// Stop, hang and break parts of a running sale, and see each told by the real Prometheus and Alertmanager, and healed
+    Drill,
     /// Price a sale (a million enter, 50,000 are let in) from what is measured on this machine
     Bill(xtask::bench::bill::Options),
     /// Play simulated sales and hold the estimates of waiting times to the waits
@@ -76,6 +78,7 @@ fn run(ui: &Ui) -> Result<()> {
         Command::Fuzz(options) => xtask::fuzz::run(ui, &options),
         Command::Bench(options) => xtask::bench::run(ui, &options),
         Command::Soak(options) => xtask::soak::run(ui, &options),
+        Command::Drill => xtask::drill::run(ui),
         Command::Bill(options) => xtask::bench::bill::run(ui, &options),
         Command::Calibrate(options) => xtask::calibrate::run(ui, &options),
         Command::Simulate(options) => xtask::simulate::run(&options),

@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::process::{self, Output, Process};
 use crate::tools::consumers::Consumers;
+use crate::tools::monitoring::Monitoring;
 use crate::tools::verifiers::Verifiers;
 use crate::tools::{self, Tools, WASM};
 use crate::ui::{Ui, seconds};
@@ -208,6 +209,7 @@ fn e2e(ui: &Ui) -> Result<Count> {
     tools::ensure_kafka(ui)?;
     Consumers::ensure(ui)?;
     Verifiers::ensure(ui)?;
+    Monitoring::ensure(ui)?;
     bundle::worker(ui, &tools)?;
     bundle::programs(ui)?;
     // Each test has a Worker of its own; more at once than cores only adds noise.

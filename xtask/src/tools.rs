@@ -18,6 +18,7 @@ use crate::{paths, process};
 pub mod chromium;
 pub mod consumers;
 mod maven;
+pub mod monitoring;
 mod npm;
 mod python;
 pub mod verifiers;

@@ -11,6 +11,7 @@
 //! * [`voucher`] signs assertions as a shop does.
 //! * [`faults`] puts doubles between the Worker and its objects, which fail as told.
 //! * [`soak`] holds a crowd's history against the promises, over kills of the runtime.
+//! * [`monitoring`] runs the real Prometheus and Alertmanager with the files of `ops/`; [`drill`] makes things go wrong before their eyes.
 //! * [`seed`] makes random parts repeatable: `ROPELINE_SEED`.
 //!
 //! The tests need what `cargo xtask test e2e` installs and builds. Without it they fail and say so; they are never skipped.
@@ -18,7 +19,9 @@
 pub mod broker;
 pub mod checker;
 pub mod copies;
+pub mod drill;
 pub mod faults;
+pub mod monitoring;
 pub mod order;
 mod relay_health;
 pub mod seed;
@@ -36,7 +39,13 @@ pub use visitor::{Admission, Visitor, new_key};
 pub use world::{Role, World, WorldOptions};
 pub use xtask::http::{Answer, Client};
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A panic elsewhere must not hide what failed first.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Milliseconds since 1970, by this machine's clock: the one the runtime uses, too.
 #[must_use]

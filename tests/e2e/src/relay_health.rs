@@ -18,6 +18,12 @@ impl HealthOf {
         Self { name: name.to_owned(), authority: format!("127.0.0.1:{port}") }
     }
 
+    /// The one on this port.
+    #[must_use]
+    pub fn at(port: u16) -> Self {
+        Self::new("the relay", port)
+    }
+
     /// One answer, if there is one within a second.
     pub async fn get(&self, path: &str) -> Option<Answer> {
         let mut client = Client::new(&self.authority).patience(Duration::from_secs(1));

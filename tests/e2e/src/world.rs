@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use xtask::ui::Ui;
 use xtask::workerd::{Workerd, WorkerdOptions};
 use xtask::{free_port, paths};
 
+use crate::lock;
 use crate::relay_health::HealthOf;
 use crate::trace::Trace;
 use crate::visitor::Visitor;
@@ -401,11 +402,6 @@ impl Drop for World {
             let _ = std::fs::remove_dir_all(&self.dir);
         }
     }
-}
-
-/// A panic elsewhere must not hide what failed first.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn tail(text: &str) -> String {

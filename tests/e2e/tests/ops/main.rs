@@ -1,0 +1,12 @@
+//! What operators get in `ops/`: alerts that fire when they should and only then, messages that say what to do, and a recovery that looks
+//! before it acts; with the real Prometheus and Alertmanager.
+//!
+//! * `alerts`: rules, their histories, the runbook, the catalogue of metrics.
+//! * `canary`: the relay's visitor.
+//! * `recovery`: the script behind the webhook.
+//! * `drill`: faults, from the fault to the message and back; the short form of `cargo xtask drill`.
+
+mod alerts;
+mod canary;
+mod drill;
+mod recovery;

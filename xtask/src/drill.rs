@@ -1,0 +1,33 @@
+//! `cargo xtask drill`: what goes wrong in a sale, done on purpose before the real Prometheus and Alertmanager, and when each fault was
+//! told and healed.
+//!
+//! As with [`crate::soak`] the work is in the package of the end-to-end tests.
+
+use anyhow::{Result, bail};
+
+use crate::process::{self, Output, Process};
+use crate::tools::monitoring::Monitoring;
+use crate::tools::{self, Tools};
+use crate::ui::Ui;
+use crate::{bundle, paths};
+
+/// Builds what is needed and runs it; fails when a fault is not told, or not healed, within a minute.
+///
+/// # Errors
+/// When something cannot be built or started, or a fault took too long.
+pub fn run(ui: &Ui) -> Result<()> {
+    process::stop_children_on_signals()?;
+    tools::check_prerequisites(ui, true)?;
+    bundle::worker(ui, &Tools::ensure(ui)?)?;
+    tools::ensure_kafka(ui)?;
+    Monitoring::ensure(ui)?;
+    bundle::programs(ui)?;
+    ui.step("build: the drill");
+    process::run("cargo build", tools::cargo().args(["build", "--quiet", "-p", "ropeline-e2e", "--bin", "drill"]))?;
+    let mut drill = std::process::Command::new(paths::target().join("debug/drill"));
+    let status = Process::spawn("drill", &mut drill, Output::Inherit)?.wait()?;
+    if !status.success() {
+        bail!("a fault was not told, or not healed, within a minute: see the table above");
+    }
+    Ok(())
+}
