@@ -7,20 +7,20 @@ use std::process::{Command, Output};
 use ropeline_e2e::{Method, Role, Value, World, json, monitoring};
 use xtask::paths;
 
-fn ops(file: &str) -> PathBuf {
+pub(crate) fn ops(file: &str) -> PathBuf {
     paths::root().join("ops").join(file)
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn promtool(words: &[&str], files: &[&Path]) -> Output {
+pub(crate) fn promtool(words: &[&str], files: &[&Path]) -> Output {
     let mut command = Command::new(monitoring::programs().promtool);
     command.args(words).args(files).output().expect("promtool")
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -98,22 +98,25 @@ fn every_alert_says_in_two_languages_what_is_wrong_and_what_to_do_and_the_runboo
     assert_eq!(anchors, used, "each section is for an alert");
 }
 
-#[test]
-fn every_metric_an_alert_asks_for_is_in_the_catalogue() {
+/// Each metric that a query asks for is in `docs/metrics.md`; how many there were.
+pub(crate) fn assert_in_catalogue(what: &str, query: &str) -> usize {
     let catalogue = read(&paths::root().join("docs/metrics.md"));
     let known: BTreeSet<&str> =
         catalogue.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+    let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let metrics: Vec<&str> = words.filter(|word| word.starts_with("ropeline_")).collect();
+    for metric in &metrics {
+        let family = metric.strip_suffix("_bucket").unwrap_or(metric);
+        assert!(known.contains(family), "{what}: docs/metrics.md has no {metric}");
+    }
+    metrics.len()
+}
+
+#[test]
+fn every_metric_an_alert_asks_for_is_in_the_catalogue() {
     let mut seen = 0;
     for alert in alerts() {
-        let expression = alert["expr"].as_str().expect("an expression").to_owned();
-        for word in expression
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .filter(|word| word.starts_with("ropeline_"))
-        {
-            let family = word.strip_suffix("_bucket").unwrap_or(word);
-            assert!(known.contains(family), "{}: docs/metrics.md has no {word}", name(&alert));
-            seen += 1;
-        }
+        seen += assert_in_catalogue(name(&alert), alert["expr"].as_str().expect("an expression"));
     }
     assert!(seen > 30, "{seen}");
 }

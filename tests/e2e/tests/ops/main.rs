@@ -3,10 +3,12 @@
 //!
 //! * `alerts`: rules, their histories, the runbook, the catalogue of metrics.
 //! * `canary`: the relay's visitor.
+//! * `dashboard`: Grafana's.
 //! * `recovery`: the script behind the webhook.
 //! * `drill`: faults, from the fault to the message and back; the short form of `cargo xtask drill`.
 
 mod alerts;
 mod canary;
+mod dashboard;
 mod drill;
 mod recovery;
