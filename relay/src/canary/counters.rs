@@ -69,13 +69,15 @@ pub struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
+        let clock = Gauge::<f64, AtomicU64>::default();
+        clock.set(f64::NAN);
         Self {
             requests: Family::default(),
             took: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             rounds: Counter::default(),
             up: Gauge::default(),
             last_success: Gauge::default(),
-            clock: Gauge::default(),
+            clock,
         }
     }
 }
@@ -96,14 +98,17 @@ impl Counters {
         registry.register("up", "1 if all was well in the last visit, else 0", self.up.clone());
         let help = "When all was last well, seconds since 1970; 0 for never";
         registry.register_with_unit("last_success_timestamp", help, Unit::Seconds, self.last_success.clone());
-        let help = "The clock of whoever signs tickets minus this machine's, to about a second";
+        let help = "The clock of whoever signs tickets minus this machine's, to about a second; NaN while unknown";
         registry.register_with_unit("clock_offset", help, Unit::Seconds, self.clock.clone());
     }
 
     /// One request is over.
     pub fn step(&self, step: Step, outcome: Outcome, took: Duration) {
         self.requests.get_or_create(&ByOutcome { step, outcome }).inc();
-        self.took.get_or_create(&ByStep { step }).observe(took.as_secs_f64());
+        // What ends at once, since nobody is there, was not quick.
+        if outcome != Outcome::Unreachable {
+            self.took.get_or_create(&ByStep { step }).observe(took.as_secs_f64());
+        }
     }
 
     /// One visit is over.
@@ -115,8 +120,8 @@ impl Counters {
         }
     }
 
-    /// What the Worker's clock says beyond ours.
-    pub fn clock(&self, offset: f64) {
-        self.clock.set(offset);
+    /// What the Worker's clock says beyond ours; none while it says nothing.
+    pub fn clock(&self, offset: Option<f64>) {
+        self.clock.set(offset.unwrap_or(f64::NAN));
     }
 }

@@ -1,7 +1,7 @@
 //! What an answer to the canary is worth. Pure: an answer in, an [`Outcome`] out.
 //!
-//! Invariant: of one visitor who takes a new place each time, the numbers only grow; and what `status` says of a ticket is the number that
-//! came with it.
+//! Invariant: of one visitor the numbers only grow, and a place that was given up is never given again; what `status` says of a ticket is the
+//! number that came with it.
 
 use std::time::Duration;
 
@@ -11,41 +11,54 @@ use serde_json::Value;
 
 use super::Outcome;
 
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// Whether it says when to come again.
+    pub retry_after: bool,
+    pub body: Vec<u8>,
+}
+
 /// An answer as it came, or why there was none: whether time was up, and what the network said.
 #[derive(Debug)]
 pub struct Seen {
-    pub answer: Result<(u16, Vec<u8>), (bool, String)>,
+    pub answer: Result<Answer, (bool, String)>,
     pub took: Duration,
 }
 
 impl Seen {
     /// For the log: status and what a problem says, or why there was no answer. Never a ticket.
     pub fn detail(&self) -> String {
-        match &self.answer {
-            Err((_, cause)) => cause.clone(),
-            Ok((status, body)) => {
-                let body: Value = serde_json::from_slice(body).unwrap_or_default();
-                let kind = body["type"].as_str().and_then(|kind| kind.rsplit(':').next()).unwrap_or("no problem+json");
-                let remedy = match kind {
-                    "unknown-event" => {
-                        "; make the canary's event again, with \"test\": true, or name another in canary.event"
-                    }
-                    "event-ended" | "sold-out" => {
-                        "; the canary's event is over: make another and name it in canary.event"
-                    }
-                    _ => "",
-                };
-                format!("{status} {kind}: {}{remedy}", body["detail"].as_str().unwrap_or_default())
-            }
-        }
+        let (status, body) = match &self.answer {
+            Err((_, cause)) => return cause.clone(),
+            Ok(answer) => (answer.status, serde_json::from_slice::<Value>(&answer.body).unwrap_or_default()),
+        };
+        let Some(kind) = body["type"].as_str().and_then(|kind| kind.rsplit(':').next()) else {
+            return format!("{status}, state {}, number {}", body["state"], body["number"]);
+        };
+        let remedy = match kind {
+            "unknown-event" => "make the canary's event again, with \"test\": true, or name another in canary.event",
+            "event-ended" => "the canary's event is over: make another and name it in canary.event",
+            "sold-out" => "set sold_out of the canary's event to false",
+            "queue-closed" => "set queueing_method of the canary's event to fifo",
+            "not-open-yet" => "take event_start_time from the canary's event",
+            "door-failed" => "set door of the canary's event to none: a canary solves no puzzles",
+            "line-full" => "raise max_line_length of the canary's event",
+            _ => "see docs/runbook.md, \"Canary failing\"",
+        };
+        format!("{status} {kind}: {}; {remedy}", body["detail"].as_str().unwrap_or_default())
     }
 
-    fn refused(&self, good: &[u16]) -> Result<Value, Outcome> {
+    /// The body of a good answer.
+    fn good(&self, statuses: &[u16]) -> Result<Value, Outcome> {
         match &self.answer {
             Err((true, _)) => Err(Outcome::Timeout),
             Err((false, _)) => Err(Outcome::Unreachable),
-            Ok((status, body)) if good.contains(status) => Ok(serde_json::from_slice(body).unwrap_or_default()),
-            Ok((429 | 503, _)) => Err(Outcome::Refused),
+            Ok(Answer { status, body, .. }) if statuses.contains(status) => {
+                Ok(serde_json::from_slice(body).unwrap_or_default())
+            }
+            Ok(Answer { status: 429 | 503, retry_after: true, .. }) => Err(Outcome::Refused),
             Ok(_) => Err(Outcome::Failed),
         }
     }
@@ -60,40 +73,44 @@ pub struct Place {
     pub issued_at: f64,
 }
 
-/// Remembers the last number.
+/// Remembers which numbers can still be.
 #[derive(Debug, Default)]
 pub struct Judge {
-    last: u64,
+    least: u64,
 }
 
 impl Judge {
     /// The answer to enter.
     pub fn entered(&mut self, seen: &Seen) -> (Outcome, Option<Place>) {
-        let body = match seen.refused(&[200, 201]) {
+        let body = match seen.good(&[200, 201]) {
             Ok(body) => body,
             Err(outcome) => return (outcome, None),
         };
-        match place(&body).filter(|place| place.number >= self.last) {
-            Some(place) => {
-                self.last = place.number;
-                (Outcome::Ok, Some(place))
-            }
-            None => (Outcome::Wrong, None),
-        }
+        let Some(place) = place(&body) else { return (Outcome::Wrong, None) };
+        let outcome = if place.number >= self.least { Outcome::Ok } else { Outcome::Wrong };
+        self.least = self.least.max(place.number);
+        // Also a wrong one is to be given up.
+        (outcome, Some(place))
     }
 
     /// The answer to status, for the ticket of this number.
     pub fn told(seen: &Seen, number: u64) -> Outcome {
-        match seen.refused(&[200]) {
+        match seen.good(&[200]) {
             Ok(body) if body["number"].as_u64() == Some(number) => Outcome::Ok,
             Ok(_) => Outcome::Wrong,
             Err(outcome) => outcome,
         }
     }
 
-    /// The answer to leave.
-    pub fn left(seen: &Seen) -> Outcome {
-        seen.refused(&[204]).map_or_else(|outcome| outcome, |_| Outcome::Ok)
+    /// The answer to leave, for the place of this number.
+    pub fn left(&mut self, seen: &Seen, number: u64) -> Outcome {
+        match seen.good(&[204]) {
+            Ok(_) => {
+                self.least = self.least.max(number + 1);
+                Outcome::Ok
+            }
+            Err(outcome) => outcome,
+        }
     }
 }
 
@@ -111,7 +128,8 @@ mod tests {
     use super::*;
 
     fn seen(status: u16, body: &str) -> Seen {
-        Seen { answer: Ok((status, body.as_bytes().to_vec())), took: Duration::ZERO }
+        let answer = Answer { status, retry_after: true, body: body.as_bytes().to_vec() };
+        Seen { answer: Ok(answer), took: Duration::ZERO }
     }
 
     fn given(number: u64) -> Seen {
@@ -125,6 +143,13 @@ mod tests {
         let (outcome, place) = judge.entered(&given(7));
         assert_eq!((outcome, place.map(|place| (place.number, place.issued_at))), (Outcome::Ok, Some((7, 1000.5))));
         assert_eq!(judge.entered(&given(7)).0, Outcome::Ok, "the same place again");
+        assert_eq!(judge.left(&seen(204, ""), 7), Outcome::Ok);
+        let (outcome, place) = judge.entered(&given(7));
+        assert_eq!(
+            (outcome, place.is_some()),
+            (Outcome::Wrong, true),
+            "a place that was given up; it is given up again"
+        );
         assert_eq!(judge.entered(&given(9)).0, Outcome::Ok);
         assert_eq!(judge.entered(&given(8)).0, Outcome::Wrong, "backwards");
         for body in
@@ -140,8 +165,7 @@ mod tests {
         assert_eq!(Judge::told(&seen(200, r#"{"number":7}"#), 7), Outcome::Ok);
         assert_eq!(Judge::told(&seen(200, r#"{"number":8}"#), 7), Outcome::Wrong);
         assert_eq!(Judge::told(&seen(401, "{}"), 7), Outcome::Failed);
-        assert_eq!(Judge::left(&seen(204, "")), Outcome::Ok);
-        assert_eq!(Judge::left(&seen(200, "")), Outcome::Failed);
+        assert_eq!(Judge::default().left(&seen(200, ""), 7), Outcome::Failed);
     }
 
     #[test]
@@ -152,6 +176,9 @@ mod tests {
         {
             assert_eq!(judge.entered(&seen(status, "")).0, outcome);
         }
+        let mut curt = seen(503, "");
+        curt.answer.as_mut().unwrap().retry_after = false;
+        assert_eq!(judge.entered(&curt).0, Outcome::Failed, "it does not say when to come again");
         for (late, outcome) in [(true, Outcome::Timeout), (false, Outcome::Unreachable)] {
             let seen = Seen { answer: Err((late, "refused".to_owned())), took: Duration::ZERO };
             assert_eq!(judge.entered(&seen).0, outcome);
@@ -167,5 +194,7 @@ mod tests {
             gone.detail()
         );
         assert!(!given(7).detail().contains("e30."));
+        let passing = seen(200, r#"{"state":"passthrough","number":null}"#);
+        assert_eq!(passing.detail(), r#"200, state "passthrough", number null"#);
     }
 }

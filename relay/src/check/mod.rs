@@ -4,6 +4,7 @@
 //! looked at is; every call is bounded, and the whole by less than a minute; no secret is shown.
 
 mod brokers;
+mod canary;
 pub mod certificates;
 mod remedy;
 pub mod report;
@@ -25,9 +26,10 @@ use crate::machine::TEST_SUFFIX;
 pub async fn check(config: &Config) -> Report {
     let mut lines = configuration(config);
     lines.extend(certificates::check(&config.settings.kafka.tls, now()));
-    let (kafka, worker) = tokio::join!(kafka(config), worker::check(config));
+    let (kafka, worker, canary) = tokio::join!(kafka(config), worker::check(config), canary::check(config));
     lines.extend(kafka);
     lines.extend(worker);
+    lines.extend(canary);
     Report::new(lines)
 }
 

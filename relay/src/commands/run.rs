@@ -58,11 +58,15 @@ async fn serve(config: Config) -> Result<Stopped, String> {
     let stop = stop_signal().map_err(|error| format!("no signals: {error}"))?;
     let manager = Manager::from_env(|name| std::env::var(name).ok())
         .map_err(|error| format!("NOTIFY_SOCKET: cannot reach the service manager: {error}"))?;
+    let worker = || {
+        let timeout = Duration::from_millis(settings.worker.request_timeout_ms);
+        HttpWorker::new(settings.worker_base(), &config.key, relay.clone(), timeout).map_err(|error| error.to_string())
+    };
     let mut health = Health::new(settings.health_rules());
     if let Some(plan) = &config.canary {
         let counters = Arc::default();
         health = health.with_canary(Arc::clone(&counters));
-        tokio::spawn(canary::run(plan.clone(), counters));
+        tokio::spawn(canary::run(plan.clone(), worker()?, counters));
     }
     let health = Arc::new(health);
     if let Some(address) = settings.health.address() {
@@ -81,15 +85,8 @@ async fn serve(config: Config) -> Result<Stopped, String> {
         topic = %settings.kafka.topic,
         "relay started"
     );
-    let worker = HttpWorker::new(
-        settings.worker_base(),
-        &config.key,
-        relay,
-        Duration::from_millis(settings.worker.request_timeout_ms),
-    )
-    .map_err(|error| error.to_string())?;
     let shared = Shared {
-        worker,
+        worker: worker()?,
         broker: Kafka::new(config.kafka.clone(), settings.kafka.compression),
         rules: settings.rules(),
         kafka_timeout: Duration::from_millis(settings.kafka.call_timeout_ms),

@@ -25,6 +25,7 @@ pub use settings::{
 };
 
 use crate::canary::Plan;
+use crate::types::EventId;
 use mistakes::Mistakes;
 use secret::SecretSource;
 
@@ -75,10 +76,11 @@ impl Settings {
             mistakes.add(VISITOR_KEY.setting, None, what);
             return None;
         }
+        let event = EventId::new(&canary.event)?;
         let url = canary.url.as_ref().unwrap_or(&self.worker.url).trim_end_matches('/');
         Some(Plan {
             base: format!("{url}{}", self.worker.prefix),
-            event: canary.event.clone(),
+            event,
             visitor,
             every: Duration::from_secs(canary.interval_seconds),
             timeout: Duration::from_millis(canary.timeout_ms),

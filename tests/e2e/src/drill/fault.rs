@@ -9,8 +9,8 @@ use super::scene::Scene;
 use crate::faults::{Fault as Call, Rule};
 use crate::monitoring::receiver::Message;
 
-/// The dead man's switch comes every 30 seconds; this long without it is an alarm.
-const SILENCE: Duration = Duration::from_secs(45);
+/// The dead man's switch comes every 15 seconds; this long without it is an alarm.
+const SILENCE: Duration = Duration::from_secs(25);
 
 /// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -101,7 +101,8 @@ impl Monitoring {
         command
             .arg(format!("--config.file={}", dir.join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", dir.join("prometheus").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"));
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--rules.alert.resend-delay=5s");
         let prometheus_process = spawn("Prometheus", command, dir.join("prometheus.log"), port);
         Self { receiver, prometheus: format!("127.0.0.1:{port}"), prometheus_process, _alertmanager: alertmanager }
     }

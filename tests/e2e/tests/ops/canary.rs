@@ -47,7 +47,7 @@ async fn it_counts_what_a_visitor_sees_and_leaves_no_line_behind() {
     let world = WorldOptions::default().faults().start();
     world.create("canary", &json!({"test": true})).await;
     let (_relay, health) = relay(&world, "canary");
-    until(&health, "ropeline_canary_rounds_total", |rounds| rounds >= 5.0).await;
+    until(&health, "ropeline_canary_rounds_total", |rounds| rounds >= 8.0).await;
     until(&health, "ropeline_canary_up", |up| up == 1.0).await;
     for step in ["enter", "status", "leave"] {
         assert!(health.sample(&requests(step, "ok")).await >= Some(5.0), "{step}");
@@ -78,6 +78,11 @@ async fn it_counts_what_a_visitor_sees_and_leaves_no_line_behind() {
         "the relay is not touched"
     );
 
+    assert!(
+        health.sample("ropeline_canary_clock_offset_seconds").await.is_some_and(f64::is_nan),
+        "unknown is not in step"
+    );
+
     world.kill9();
     let killed = Instant::now();
     until(&health, &requests("enter", "unreachable"), |count| count >= 1.0).await;
@@ -88,12 +93,25 @@ async fn it_counts_what_a_visitor_sees_and_leaves_no_line_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_is_not_there_is_said_once_with_what_to_do() {
+async fn only_a_rehearsal_is_visited_and_what_to_do_is_said_once() {
     let world = World::start();
-    let (_relay, health) = relay(&world, "nobody-made-it");
-    until(&health, &requests("enter", "failed"), |count| count >= 3.0).await;
-    let log = std::fs::read_to_string(world.dir.join("relay.log")).expect("a log");
-    let said: Vec<&str> = log.lines().filter(|line| line.contains("canary: no good answer")).collect();
-    assert_eq!(said.len(), 1, "{log}");
-    assert!(said[0].contains("unknown-event") && said[0].contains("make the canary's event again"), "{}", said[0]);
+    world.create("sale", &json!({})).await;
+    for event in ["sale", "nobody-made-it"] {
+        let (mut relay, health) = relay(&world, event);
+        until(&health, "ropeline_canary_rounds_total", |rounds| rounds >= 4.0).await;
+        assert_eq!(health.sample("ropeline_canary_up").await, Some(0.0));
+        assert_eq!(health.sample(&requests("enter", "ok")).await, Some(0.0));
+        relay.kill9();
+        let log = std::fs::read_to_string(world.dir.join("relay.log")).expect("a log");
+        let said: Vec<&str> =
+            log.lines().filter(|line| line.contains("canary: no good answer") && line.contains(event)).collect();
+        assert_eq!(said.len(), 1, "{log}");
+        assert!(said[0].contains("make one, or name another in canary.event"), "{}", said[0]);
+    }
+    assert_eq!(world.stats("sale").await["entered"], 0, "no number of a sale was taken");
+    // Made while the relay runs, it is visited.
+    let (_relay, health) = relay(&world, "late");
+    until(&health, "ropeline_canary_rounds_total", |rounds| rounds >= 2.0).await;
+    world.create("late", &json!({"test": true})).await;
+    until(&health, "ropeline_canary_up", |up| up == 1.0).await;
 }
