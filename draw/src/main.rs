@@ -14,10 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Parser};
+use ropeline_draw::{Proof, ProofError};
 use ropeline_queue::{Number, Position};
-
-mod proof;
-use proof::{Proof, ProofError};
 
 /// Recomputes the draw of an event from its published proof (GET /queue/events/{event}/draw).
 ///

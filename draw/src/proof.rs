@@ -11,38 +11,81 @@ use serde::{Deserialize, Deserializer};
 /// Why a proof or a ticket cannot be used, or does not hold.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum ProofError {
+pub enum ProofError {
+    /// Not the body of that call.
     #[error("the proof is not the JSON of GET …/draw: {0}")]
     NotJson(#[from] serde_json::Error),
+    /// No 32 bytes in hex.
     #[error("'{field}' of the proof is not 64 characters of 0-9 and a-f")]
-    NotHex { field: &'static str },
+    NotHex {
+        /// Which member.
+        field: &'static str,
+    },
+    /// Of another version.
     #[error("the proof is for '{found}'; this program knows '{}'", shuffle::ALGORITHM)]
-    OtherAlgorithm { found: String },
+    OtherAlgorithm {
+        /// The one it names.
+        found: String,
+    },
+    /// A part that this version does not have.
     #[error("'beacon' of the proof is not zero; '{}' has none", shuffle::ALGORITHM)]
     Beacon,
+    /// More than can take part.
     #[error("'count' of the proof: {0}")]
     TooMany(#[from] shuffle::TooMany),
+    /// The draw is not the one that was promised.
     #[error(
         "the seed is NOT the one committed to: the proof says {published}, but its seed has the commitment {computed}"
     )]
-    OtherSeed { published: String, computed: String },
+    OtherSeed {
+        /// The commitment of the proof.
+        published: String,
+        /// The commitment that its seed has.
+        computed: String,
+    },
+    /// No ticket.
     #[error("the ticket cannot be read: {0}")]
     Ticket(#[from] ropeline_ticket::TokenError),
+    /// A ticket of another event.
     #[error("the ticket is for the event '{found}', the proof for '{expected}'")]
-    OtherEvent { found: String, expected: EventId },
+    OtherEvent {
+        /// That of the ticket.
+        found: String,
+        /// That of the proof.
+        expected: EventId,
+    },
+    /// A ticket without the promise.
     #[error(
         "the ticket names no commitment, although number {number} took part in the draw: use the one that enter answered with"
     )]
-    NoCommitment { number: Number },
+    NoCommitment {
+        /// Its number.
+        number: Number,
+    },
+    /// A ticket with another promise.
     #[error("the draw is NOT the one promised: the ticket names the commitment {promised}, the proof {published}")]
-    OtherCommitment { promised: String, published: String },
+    OtherCommitment {
+        /// In the ticket.
+        promised: String,
+        /// In the proof.
+        published: String,
+    },
+    /// A ticket with another position.
     #[error("the ticket says position {told}, but the draw gives {drawn} to number {number}")]
-    OtherPosition { number: Number, told: u64, drawn: Position },
+    OtherPosition {
+        /// Its number.
+        number: Number,
+        /// In the ticket.
+        told: u64,
+        /// By the proof.
+        drawn: Position,
+    },
 }
 
 impl ProofError {
     /// Whether everything could be read, and what it says is untrue.
-    pub(crate) fn is_untrue(&self) -> bool {
+    #[must_use]
+    pub fn is_untrue(&self) -> bool {
         matches!(
             self,
             Self::OtherSeed { .. }
@@ -72,15 +115,21 @@ fn event<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EventId, D::Error
 
 /// A proof whose commitment holds.
 #[derive(Debug)]
-pub(crate) struct Proof {
-    pub(crate) event: EventId,
-    pub(crate) commitment: String,
-    pub(crate) draw: Draw,
+pub struct Proof {
+    /// Whose draw it is.
+    pub event: EventId,
+    /// What was published before the draw, in hex.
+    pub commitment: String,
+    /// Every position.
+    pub draw: Draw,
 }
 
 impl Proof {
     /// Reads and checks the body of `GET /queue/events/{event}/draw`.
-    pub(crate) fn read(json: &str) -> Result<Self, ProofError> {
+    ///
+    /// # Errors
+    /// [`ProofError`], [untrue](ProofError::is_untrue) when the seed is not the one committed to.
+    pub fn read(json: &str) -> Result<Self, ProofError> {
         let published: Published = serde_json::from_str(json)?;
         if published.algorithm != shuffle::ALGORITHM {
             return Err(ProofError::OtherAlgorithm { found: published.algorithm });
@@ -104,7 +153,10 @@ impl Proof {
 
     /// The number and position of a ticket that was given under this commitment, or after the draw. Its signature is not
     /// checked here: that takes the keys of the waiting room.
-    pub(crate) fn of_ticket(&self, ticket: &str) -> Result<(Number, Position), ProofError> {
+    ///
+    /// # Errors
+    /// [`ProofError`] when it cannot be read, or says otherwise than the proof.
+    pub fn of_ticket(&self, ticket: &str) -> Result<(Number, Position), ProofError> {
         let claims: TicketClaims = jws::parse(ticket.trim(), TICKET_TYP)?.claims()?;
         if claims.evt != self.event.as_str() {
             return Err(ProofError::OtherEvent { found: claims.evt, expected: self.event.clone() });

@@ -7,11 +7,12 @@ mod brokers;
 mod canary;
 pub mod certificates;
 mod remedy;
-pub mod report;
 mod settings;
 mod topic;
 mod wire;
 pub mod worker;
+
+pub use ropeline_report as report;
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! What `check` found: lines, and how they are written.
+//! What a `check` found, that of the relay and that of the operator's command line alike: lines, and how they are written.
 //!
 //! Invariant: a line that is no `ok` says what to do. No line has a secret in it.
 
@@ -14,14 +14,15 @@ pub enum Level {
     Ok,
     /// Not looked at, or of no harm.
     Note,
-    /// The relay runs, and something may go wrong later.
+    /// It works, and something may go wrong later.
     Warn,
-    /// It keeps the relay from its work, or admissions from staying in Kafka.
+    /// It keeps the product from its work.
     Fail,
 }
 
 impl Level {
     /// As it stands at the beginning of a line.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -49,6 +50,7 @@ pub struct Line {
 
 impl Line {
     /// As it should be.
+    #[must_use]
     pub fn ok(check: &'static str, about: impl Into<String>, found: impl Into<String>) -> Self {
         Self { level: Level::Ok, check, about: about.into(), found: found.into(), remedy: None }
     }
@@ -92,13 +94,15 @@ pub struct Report {
 
 impl Report {
     /// Counts.
+    #[must_use]
     pub fn new(lines: Vec<Line>) -> Self {
         let count = |level| lines.iter().filter(|line| line.level == level).count();
         let (ok, notes) = (count(Level::Ok), count(Level::Note));
         Self { ok, notes, warnings: count(Level::Warn), failures: count(Level::Fail), lines }
     }
 
-    /// Whether the relay can do its work.
+    /// Whether nothing is in the way.
+    #[must_use]
     pub fn is_well(&self) -> bool {
         self.failures == 0
     }
@@ -111,5 +115,26 @@ impl fmt::Display for Report {
         }
         let Self { ok, notes, warnings, failures, .. } = self;
         write!(f, "{ok} ok, {notes} note, {warnings} warn, {failures} FAIL")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_one_line_and_says_what_to_do() {
+        let line = Line::new(Level::Fail, "worker", "https://a\nb", "no\tanswer", "look into\rits log");
+        assert_eq!(line.to_string(), "FAIL worker https://a b: no answer: look into its log");
+        assert_eq!(Line::ok("worker", "a", "answers").to_string(), "ok   worker a: answers");
+    }
+
+    #[test]
+    fn only_a_failure_is_not_well() {
+        let of = |level| Line::new(level, "x", "y", "z", "do");
+        let report = Report::new(vec![Line::ok("x", "y", "z"), of(Level::Note), of(Level::Warn)]);
+        assert!(report.is_well());
+        assert!(report.to_string().ends_with("\n1 ok, 1 note, 1 warn, 0 FAIL"), "{report}");
+        assert!(!Report::new(vec![of(Level::Fail)]).is_well());
     }
 }
