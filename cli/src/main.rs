@@ -1,0 +1,7 @@
+//! The `ropeline` program; see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ropeline::main()
+}
