@@ -9,7 +9,7 @@ use reqwest::Url;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::client::is_here;
+use crate::address::is_here;
 use crate::failure::Failure;
 
 /// The most that are shown.

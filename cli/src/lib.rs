@@ -1,7 +1,7 @@
 //! `ropeline`: the operator's command line. A sale is set up, watched and steered from a terminal or a script.
 //!
 //! * [`options`] is the command line; `commands` has one file for each command; [`failure`] says how it ends when it does not go well.
-//! * [`client`] is the one way to the Worker; [`secret`] keeps keys from being shown.
+//! * [`client`] is the one way to the Worker, at an [`address`] that was looked at; [`secret`] keeps keys from being shown.
 //! * [`event_file`] reads what `events apply` applies, and [`diff`] says what that changes; [`switch`] knows which settings suspend,
 //!   open or end an event.
 //! * [`snapshot`] is one look at an event, with rates between two of them; [`screen`] and [`alerts`] show it.
@@ -10,6 +10,7 @@
 //! Invariants: nothing is changed that was not shown; every change carries the version it was shown for; no secret stands on a
 //! command line, in an error or in `Debug`. `docs/cli.md` has every command, and a test holds it to the program.
 
+pub mod address;
 pub mod alerts;
 pub mod check;
 pub mod client;

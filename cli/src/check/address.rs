@@ -7,7 +7,8 @@ use reqwest::Url;
 use ropeline_report::{Level, Line};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::client::{Answer, Client, is_here};
+use crate::address::is_here;
+use crate::client::{Answer, Client};
 
 /// A certificate that ends sooner is warned of.
 const SOON_DAYS: i64 = 14;
@@ -16,8 +17,8 @@ const MOST_MS: i64 = 5_000;
 /// How long a name may take.
 const LOOKUP: Duration = Duration::from_secs(5);
 
-/// Whether the name is known.
-pub async fn name(client: &Client) -> Vec<Line> {
+/// Whether the name is known; a Worker that answers all the same is reached through a proxy.
+pub async fn name(client: &Client, answers: bool) -> Vec<Line> {
     const CHECK: &str = "dns";
     let Some((host, port)) = Url::parse(client.base()).ok().and_then(|url| {
         let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -25,8 +26,13 @@ pub async fn name(client: &Client) -> Vec<Line> {
     }) else {
         return Vec::new();
     };
-    let remedy = "check the name in --url, and its DNS record at Cloudflare (proxied)";
-    let failed = |cause: String| vec![Line::new(Level::Fail, CHECK, &host, cause, remedy)];
+    let failed = |cause: String| {
+        let (level, remedy) = match answers {
+            true => (Level::Note, "nothing is to be done: the Worker is reached through a proxy"),
+            false => (Level::Fail, "check the name in --url, and its DNS record at Cloudflare (proxied)"),
+        };
+        vec![Line::new(level, CHECK, &host, cause, remedy)]
+    };
     match tokio::time::timeout(LOOKUP, tokio::net::lookup_host((host.as_str(), port))).await {
         Err(_) => failed(format!("no answer within {} s", LOOKUP.as_secs())),
         Ok(Err(error)) => failed(error.to_string()),
@@ -60,14 +66,17 @@ pub fn tls(client: &Client, answer: Option<&Answer>) -> Line {
             "mend the Worker's line, and check again",
         );
     };
-    let until = answer.certificate.as_deref().and_then(|der| {
-        let (_, certificate) = X509Certificate::from_der(der).ok()?;
-        DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
-    });
+    let until = answer.certificate.as_deref().and_then(end_of);
     match until {
         Some(until) => lasts(base, until, std::time::SystemTime::now().into()),
         None => Line::ok(CHECK, base, "the certificate is one of public trust"),
     }
+}
+
+/// Until when a certificate is valid.
+fn end_of(der: &[u8]) -> Option<DateTime<Utc>> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
 }
 
 fn lasts(about: &str, until: DateTime<Utc>, now: DateTime<Utc>) -> Line {
@@ -106,6 +115,16 @@ pub fn clock(date: Option<&str>, now: DateTime<Utc>) -> Line {
 mod tests {
     use super::*;
     use chrono::TimeDelta;
+
+    #[test]
+    fn the_end_of_a_certificate_is_read() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["queue.example.com".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2030, 5, 17);
+        let certificate = params.self_signed(&key).unwrap();
+        assert_eq!(end_of(certificate.der()).unwrap().to_rfc3339(), "2030-05-17T00:00:00+00:00");
+        assert_eq!(end_of(b"no certificate"), None);
+    }
 
     #[test]
     fn a_certificate_that_ends_soon_is_warned_of() {

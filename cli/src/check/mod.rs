@@ -43,8 +43,8 @@ pub struct Plan {
 /// Only when the command line cannot be used.
 pub async fn check(global: &Global, plan: &Plan) -> Result<Report, Failure> {
     let client = Client::public(global)?;
-    let mut lines = address::name(&client).await;
     let health = client.get("/healthz").await;
+    let mut lines = address::name(&client, health.is_ok()).await;
     lines.push(address::tls(&client, health.as_ref().ok()));
     lines.extend(worker(&client, &health));
     if health.is_err() {
@@ -82,7 +82,10 @@ fn worker(client: &Client, health: &Result<Answer, Failure>) -> Vec<Line> {
     let answer = match health {
         Ok(answer) => answer,
         Err(failure) => {
-            let remedy = failure.remedy().unwrap_or("look into the Worker's log");
+            let remedy = match failure {
+                Failure::Refused(_) => "a Worker answers, under another path: give its ROPELINE_PREFIX with --prefix",
+                failure => failure.remedy().unwrap_or("look into the Worker's log"),
+            };
             return vec![Line::new(Level::Fail, CHECK, at, failure.to_string(), remedy)];
         }
     };

@@ -27,7 +27,10 @@ fn row(entry: &Value) -> Vec<String> {
         (Some(from), Some(to)) => format!("{name}: {} → {}", diff::value(from), diff::value(to)),
         _ => format!("{name}: {}", diff::value(value)),
     };
-    let what = detail.map(|detail| detail.iter().map(part).collect::<Vec<_>>().join(", ")).unwrap_or_default();
+    // A creation names every setting: what is null says nothing.
+    let says = |(_, value): &(&String, &Value)| !value.is_null();
+    let what =
+        detail.map(|detail| detail.iter().filter(says).map(part).collect::<Vec<_>>().join(", ")).unwrap_or_default();
     vec![text("at"), text("by"), text("action"), what]
 }
 
@@ -38,7 +41,7 @@ mod tests {
 
     #[test]
     fn an_entry_tells_what_changed_from_what_to_what() {
-        let entry = json!({"at": "t", "by": "admin:12345678", "action": "configure", "detail": {"lanes": {"from": 4, "to": 8}, "number": 3}});
+        let entry = json!({"at": "t", "by": "admin:12345678", "action": "configure", "detail": {"lanes": {"from": 4, "to": 8}, "number": 3, "topic": null}});
         assert_eq!(row(&entry), ["t", "admin:12345678", "configure", "lanes: 4 → 8, number: 3"]);
     }
 }
