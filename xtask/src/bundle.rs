@@ -76,6 +76,8 @@ pub struct Programs {
     pub consumer: PathBuf,
     /// `ropeline-verify-axum`, the worked verifier in axum.
     pub verifier: PathBuf,
+    /// `ropeline`, the operator's command line.
+    pub cli: PathBuf,
 }
 
 impl Programs {
@@ -88,16 +90,17 @@ impl Programs {
             shop: dir.join("ropeline-shop"),
             consumer: dir.join("ropeline-consumer"),
             verifier: dir.join("ropeline-verify-axum"),
+            cli: dir.join("ropeline"),
         }
     }
 }
 
-/// Builds the relay, the shop, the consumer and the verifier.
+/// Builds the relay, the shop, the consumer, the verifier and the command line.
 ///
 /// # Errors
 /// When cargo fails; its output has been shown.
 pub fn programs(ui: &Ui) -> Result<Programs> {
-    ui.step("build: the relay, the shop, the consumer and the verifier");
+    ui.step("build: the relay, the shop, the consumer, the verifier and the command line");
     process::run(
         "cargo build",
         tools::cargo().args(["build", "--quiet", "--bins"]).args([
@@ -109,6 +112,8 @@ pub fn programs(ui: &Ui) -> Result<Programs> {
             "ropeline-consumer",
             "-p",
             "ropeline-verify-axum",
+            "-p",
+            "ropeline",
         ]),
     )?;
     Ok(Programs::built())

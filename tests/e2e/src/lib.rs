@@ -47,6 +47,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a bearer secret is called where it must not be shown: as the audit and `ropeline keys list` do.
+#[must_use]
+pub fn key_name(secret: &str) -> String {
+    xtask::keys::sha256(secret).chars().take(8).collect()
+}
+
 /// Milliseconds since 1970, by this machine's clock: the one the runtime uses, too.
 #[must_use]
 pub fn now_ms() -> u64 {
