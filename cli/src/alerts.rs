@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::address::is_here;
+use crate::client::ground;
 use crate::failure::Failure;
 
 /// The most that are shown.
@@ -69,13 +70,12 @@ impl Alertmanager {
     /// # Errors
     /// Why it is not known.
     pub async fn firing(&self, event: &str) -> Result<Vec<Alert>, String> {
-        let mut answer =
-            self.http.get(self.url.clone()).send().await.map_err(|error| error.without_url().to_string())?;
+        let mut answer = self.http.get(self.url.clone()).send().await.map_err(|error| ground(&error))?;
         if !answer.status().is_success() {
             return Err(format!("Alertmanager answers {}", answer.status()));
         }
         let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| error.without_url().to_string())? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| ground(&error))? {
             if bytes.len() + chunk.len() > MOST_BYTES {
                 return Err("Alertmanager has too much to say".to_owned());
             }

@@ -193,23 +193,25 @@ fn unreachable(url: &str, error: &reqwest::Error) -> Failure {
         ("timed out", "does every firewall let this machine through? Or raise --timeout"),
         ("operation timed out", "does every firewall let this machine through? Or raise --timeout"),
     ];
-    let mut cause = String::new();
-    let mut next: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = next {
-        let said = error.to_string();
-        // The address is said once, before the cause.
-        if !said.contains(url) && !cause.contains(&said) {
-            cause += if cause.is_empty() { "" } else { ": " };
-            cause += &said;
-        }
-        next = error.source();
-    }
-    if cause.is_empty() {
-        cause = error.to_string();
-    }
+    let cause = ground(error);
     let found = ADVICE.iter().find(|(said, _)| cause.contains(said));
     let remedy = found.map_or("try again, and check --url", |(_, advice)| *advice);
     Failure::Unreachable { at: url.to_owned(), cause, remedy }
+}
+
+/// Why there is no answer, in the words of everything below; without the address, which is said apart.
+pub(crate) fn ground(error: &reqwest::Error) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = std::error::Error::source(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !said.iter().any(|said| said.contains(&text)) {
+            said.push(text);
+        }
+        next = error.source();
+    }
+    // What has no ground below is the ground: a body that broke off, a time that was over.
+    if said.is_empty() { "no answer".to_owned() } else { said.join(": ") }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ropeline_e2e::{Method, Value, World, json};
 
-use crate::proxy::{self, Between};
+use crate::proxy::{self, Faster};
 use crate::{Cli, file};
 
 async fn event(world: &World) -> Value {
@@ -69,21 +69,10 @@ async fn what_get_shows_is_what_apply_takes() {
     assert_eq!(cli.run(&["events", "get", "demo", "--json"]).await.ends(0).json(), event(&world).await);
 }
 
-/// Somebody else changes the event after it was read, before the first PUT comes.
-struct Faster(Arc<World>);
-
-impl Between for Faster {
-    async fn before(&self, method: &str, _: &str) {
-        if method == "PUT" {
-            self.0.admin(Method::PUT, "/queue/admin/events/demo", &json!({"message": "I was faster"})).await;
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn who_was_faster_wins_and_the_other_is_told() {
     let world = Arc::new(World::start());
-    let url = proxy::start(&world.authority, Faster(Arc::clone(&world))).await;
+    let url = proxy::start(&world.authority, Faster::at("PUT", &world)).await;
     let cli = Cli::of(&world).at(url);
     let path = file(&world, "event.toml", "event = \"demo\"\nmessage = \"mine\"\n");
     for round in ["a new event", "changes version 1"] {

@@ -2,13 +2,8 @@
 
 use ropeline_e2e::{Value, World, json};
 
-use crate::proxy::{self, Between};
+use crate::proxy::{self, Plain};
 use crate::{Cli, Said, file};
-
-/// Passes everything on. It says the time, as Cloudflare does and the runtime alone does not.
-struct Plain;
-
-impl Between for Plain {}
 
 /// The levels of the lines about one thing.
 fn levels(said: &Said, check: &str) -> Vec<(String, String)> {

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderMap;
+use axum::routing::get;
+use axum::{Json, Router};
 use ropeline_e2e::{Value, World, json};
 
 use crate::Cli;
@@ -53,6 +56,25 @@ async fn a_watch_in_a_pipe_is_one_line_for_each_look() {
     let alerts = ["--alertmanager", "http://127.0.0.1:9"];
     let watch = ["events", "watch", "demo", "--interval", "0.2", "--count", "2"];
     cli.run(&[&watch[..], &alerts].concat()).await.ends(0).says(&says);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_shows_what_alertmanager_says_and_gives_it_no_key() {
+    let world = World::start();
+    world.create("demo", &json!({})).await;
+    let answer = |headers: HeaderMap| async move {
+        assert!(!headers.contains_key("authorization"));
+        let alert = |name: &str, event: &str| json!({"labels": {"alertname": name, "event": event, "severity": "page"}, "startsAt": "t"});
+        Json(json!([alert("LineStopped", "demo"), alert("Elsewhere", "other")]))
+    };
+    let app = Router::new().route("/api/v2/alerts", get(answer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("its address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let watch = ["events", "watch", "demo", "--count", "1", "--json", "--alertmanager", &address];
+    let look = Cli::of(&world).run(&watch).await.ends(0).json();
+    let names: Vec<&Value> = look["alerts"].as_array().into_iter().flatten().map(|alert| &alert["name"]).collect();
+    assert_eq!(names, [&json!("LineStopped")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

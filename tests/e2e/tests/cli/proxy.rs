@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::Response;
-use ropeline_e2e::{Answer, Client};
+use ropeline_e2e::{Answer, Client, Method, World, json};
 
 /// What happens to a request before it is passed on, and to the answer before it is passed back.
 pub trait Between: Send + Sync + 'static {
@@ -20,6 +20,33 @@ pub trait Between: Send + Sync + 'static {
     fn after(&self, path: &str, answer: &Answer) -> Vec<u8> {
         let _ = path;
         answer.body.to_vec()
+    }
+}
+
+/// Passes everything on. It says the time, as Cloudflare does and the runtime alone does not.
+pub struct Plain;
+
+impl Between for Plain {}
+
+/// Somebody else changes the event `demo` after it was read, before a request of this method comes.
+pub struct Faster {
+    method: &'static str,
+    world: Arc<World>,
+}
+
+impl Faster {
+    /// Before requests of this method.
+    pub fn at(method: &'static str, world: &Arc<World>) -> Self {
+        Self { method, world: Arc::clone(world) }
+    }
+}
+
+impl Between for Faster {
+    async fn before(&self, method: &str, _: &str) {
+        if method == self.method {
+            let body = json!({"message": "I was faster"});
+            self.world.admin(Method::PUT, "/queue/admin/events/demo", &body).await;
+        }
     }
 }
 

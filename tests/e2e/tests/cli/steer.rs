@@ -1,8 +1,11 @@
 //! The switches, with their effect on the board.
 
+use std::sync::Arc;
+
 use ropeline_e2e::{Method, Value, World, json, now_ms, rfc3339};
 
 use crate::Cli;
+use crate::proxy::{self, Faster};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sale_is_suspended_paused_resumed_sold_out_and_ended() {
@@ -75,4 +78,22 @@ async fn a_purge_is_asked_about_and_takes_force_where_something_would_be_lost() 
         (&json!("purge"), &json!(true))
     );
     cli.run(&["events", "purge", "never-there", "--yes"]).await.ends(3).complains(&["unknown-event"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_or_a_purge_of_an_event_that_was_changed_meanwhile_is_not_done() {
+    let world = Arc::new(World::start());
+    world.create("demo", &json!({})).await;
+    for (method, arguments) in [
+        ("PATCH", &["events", "suspend", "demo"][..]),
+        ("PATCH", &["events", "end", "demo", "--yes"]),
+        ("DELETE", &["events", "purge", "demo", "--yes", "--force"]),
+    ] {
+        world.patch("demo", &json!({"message": "before"})).await;
+        let cli = Cli::of(&world).at(proxy::start(&world.authority, Faster::at(method, &world)).await);
+        cli.run(arguments).await.ends(4).complains(&["somebody else has changed the event meanwhile"]);
+        let event = world.admin(Method::GET, "/queue/admin/events/demo", &Value::Null).await.json();
+        let found = (&event["message"], &event["suspended"], &event["event_end_time"]);
+        assert_eq!(found, (&json!("I was faster"), &json!(false), &Value::Null), "{arguments:?}");
+    }
 }
