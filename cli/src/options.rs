@@ -30,7 +30,7 @@ pub struct Cli {
 /// For all commands.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// Where the Worker is, such as https://queue.example.com
+    /// Where the Worker is, such as `https://queue.example.com`
     #[arg(long, global = true, env = "ROPELINE_URL", value_name = "URL")]
     pub url: Option<String>,
     /// What its paths start with: its ROPELINE_PREFIX
@@ -159,7 +159,7 @@ pub struct Watch {
     /// End after this many looks
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-    /// Also show what this Alertmanager has to say, such as http://alertmanager:9093
+    /// Also show what this Alertmanager has to say, such as `http://alertmanager:9093`
     #[arg(long, value_name = "URL")]
     pub alertmanager: Option<String>,
 }
