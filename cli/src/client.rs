@@ -113,7 +113,7 @@ impl Client {
         }
     }
 
-    /// One call.
+    /// One call whose answer is a JSON object, or 204.
     ///
     /// # Errors
     /// [`Failure::Refused`], [`Failure::Changed`] for a 412, [`Failure::Unreachable`].
@@ -124,6 +124,29 @@ impl Client {
         headers: &[(HeaderName, &str)],
         body: Option<&Value>,
     ) -> Result<Answer, Failure> {
+        let (status, answer) = self.send(method, path, headers, body).await?;
+        // A page of somebody before the Worker must not be taken for "there is nothing".
+        if answer.body.is_object() || status == StatusCode::NO_CONTENT {
+            return Ok(answer);
+        }
+        Err(strange(&format!("{}{path}", self.base), format!("{status}, but no JSON object")))
+    }
+
+    /// `GET` of what is no JSON.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn get_text(&self, path: &str) -> Result<(), Failure> {
+        self.send(Method::GET, path, &[], None).await.map(|_| ())
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Answer), Failure> {
         let url = format!("{}{path}", self.base);
         let mut request = self.http.request(method, &url);
         if let Some(bearer) = &self.bearer {
@@ -149,7 +172,7 @@ impl Client {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         if status.is_success() {
-            return Ok(Answer { body, etag: text(ETAG), date: text(DATE), certificate });
+            return Ok((status, Answer { body, etag: text(ETAG), date: text(DATE), certificate }));
         }
         Err(refusal(&url, status, &headers, &body))
     }

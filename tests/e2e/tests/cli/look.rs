@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use ropeline_e2e::{Value, World, json};
 
 use crate::Cli;
+use crate::proxy::{self, Page};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_listed_and_shown() {
@@ -29,6 +30,21 @@ async fn events_are_listed_and_shown() {
     let status = cli.run(&["events", "status", "one", "--json"]).await.ends(0).json();
     assert_eq!((&status["entered"], &status["admitted"], &status["lag"]), (&json!(2), &json!(1), &json!(1)));
     cli.run(&["events", "status", "one"]).await.ends(0).says(&["First (one)  open", "not in Kafka"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_somebody_else_is_not_taken_for_an_answer() {
+    let world = World::start();
+    world.create("demo", &json!({})).await;
+    let cli = Cli::of(&world).at(proxy::start(&world.authority, Page).await);
+    for arguments in
+        [&["events", "list"][..], &["events", "get", "demo"], &["audit", "demo"], &["visitors", "show", "demo", "1"]]
+    {
+        let said = cli.run(arguments).await;
+        // Number 1 was never given: what stands in place of that problem is no problem of Ropeline's either.
+        assert_eq!(said.ends(5).complains(&["not Ropeline's Worker"]).out, "", "{arguments:?}");
+    }
+    cli.run(&["check"]).await.ends(1).says(&["FAIL worker"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,6 +28,15 @@ pub struct Plain;
 
 impl Between for Plain {}
 
+/// Whatever is asked, a page of somebody before the Worker comes back, with the Worker's status.
+pub struct Page;
+
+impl Between for Page {
+    fn after(&self, _: &str, _: &Answer) -> Vec<u8> {
+        b"<html>please sign in</html>".to_vec()
+    }
+}
+
 /// Somebody else changes the event `demo` after it was read, before a request of this method comes.
 pub struct Faster {
     method: &'static str,
