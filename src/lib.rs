@@ -19,6 +19,8 @@
 #![cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 #![allow(missing_docs, reason = "the durable_object macro makes public methods of its own")]
 
+mod assets;
+mod console;
 mod keyring;
 mod metrics;
 mod page;

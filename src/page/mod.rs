@@ -20,11 +20,12 @@ use ropeline_queue::brand::{Brand, Colour};
 use ropeline_queue::settings::Door;
 
 pub mod own;
-mod template;
+pub mod template;
 mod words;
 
 use own::{Own, Piece, Slot};
 
+use crate::assets::{Asset, SCRIPT, STYLE, fingerprint};
 use template::{Filling, escape_into, fill};
 pub use words::Language;
 use words::{Words, grouped};
@@ -33,10 +34,10 @@ const WAIT_HTML: &str = include_str!("wait.html");
 /// The script, served at `{prefix}/assets/wait.js`.
 pub const WAIT_JS: &str = include_str!("made/wait.js");
 /// The style sheet, served at `{prefix}/assets/wait.css`.
-pub const WAIT_CSS: &str = include_str!("wait.css");
+pub const WAIT_CSS: &str = concat!(include_str!("colours.css"), include_str!("wait.css"));
 
 /// Changes whenever an asset does: the document asks for `wait.js?v={version}`.
-const VERSION: u64 = fnv1a(fnv1a(0xcbf2_9ce4_8422_2325, WAIT_JS), WAIT_CSS);
+const VERSION: u64 = fingerprint(&[WAIT_JS, WAIT_CSS]);
 
 /// What the document shows.
 #[derive(Debug, Clone)]
@@ -94,17 +95,6 @@ pub struct Plain {
     pub pass: Option<String>,
 }
 
-/// One static file of the page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asset {
-    /// The whole body.
-    pub body: Cow<'static, str>,
-    /// Its `Content-Type`.
-    pub content_type: &'static str,
-    /// Its `ETag`, with quotes.
-    pub etag: String,
-}
-
 /// The asset of that name below `{prefix}/assets/`, if there is one. `accents`: those of the style sheet, where they are not ours.
 ///
 /// Colours are in the sheet's own address. So a brand needs no inline style, no second request and no look at any event: whatever
@@ -112,8 +102,8 @@ pub struct Asset {
 #[must_use]
 pub fn asset(name: &str, accents: [Option<Colour>; 2]) -> Option<Asset> {
     let (mut body, content_type) = match name {
-        "wait.js" => (Cow::Borrowed(WAIT_JS), "text/javascript; charset=utf-8"),
-        "wait.css" => (Cow::Borrowed(WAIT_CSS), "text/css; charset=utf-8"),
+        "wait.js" => (Cow::Borrowed(WAIT_JS), SCRIPT),
+        "wait.css" => (Cow::Borrowed(WAIT_CSS), STYLE),
         _ => return None,
     };
     if let ("wait.css", [light, dark]) = (name, accents) {
@@ -125,8 +115,7 @@ pub fn asset(name: &str, accents: [Option<Colour>; 2]) -> Option<Asset> {
             }
         }
     }
-    let etag = format!("\"{:016x}\"", fnv1a(0xcbf2_9ce4_8422_2325, &body));
-    Some(Asset { body, content_type, etag })
+    Some(Asset::new(body, content_type))
 }
 
 /// How `accents` stand in the address of the style sheet.
@@ -322,16 +311,6 @@ fn origin_of(url: &str) -> Option<&str> {
         return None;
     }
     url.get(..scheme.len() + "://".len() + authority.len())
-}
-
-/// FNV-1a, for cache keys only: it notices an edit, not an attacker.
-const fn fnv1a(mut hash: u64, text: &str) -> u64 {
-    let mut bytes = text.as_bytes();
-    while let [byte, rest @ ..] = bytes {
-        hash = (hash ^ *byte as u64).wrapping_mul(0x0000_0100_0000_01b3);
-        bytes = rest;
-    }
-    hash
 }
 
 #[cfg(test)]

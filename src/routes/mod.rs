@@ -3,7 +3,7 @@
 //! | group | who |
 //! |---|---|
 //! | [`enter`] behind its [`door`], [`status`], [`session`] | visitors: visitor key, ticket |
-//! | [`board`], [`page`], [`keys`] | everybody |
+//! | [`board`], [`page`], [`keys`], [`console`] | everybody |
 //! | [`origin`] | `verify`: whoever holds a pass; `complete`, `redeem`, `pace`: role `origin` |
 //! | [`admin`], [`support`], [`template`] | role `admin` |
 //! | [`relay`] | role `relay` |
@@ -12,6 +12,7 @@
 
 mod admin;
 mod board;
+mod console;
 mod door;
 mod enter;
 mod gate;
@@ -164,6 +165,8 @@ async fn route(c: &Context, path: &str) -> Result<Reply, Problem> {
         (["complete"], "POST") => origin::complete(c).await,
         (["redeem"], "POST") => origin::redeem(c).await,
         (["pace"], "POST") => origin::pace(c).await,
+        (["admin"], "GET") => console::redirect(c),
+        (["admin", ""], "GET") => console::page(c),
         (["admin", "events"], "GET") => admin::list(c).await,
         (["admin", "events", id], "GET") => admin::read(c, id).await,
         (["admin", "events", id], "PUT") => admin::put(c, id).await,
@@ -193,7 +196,8 @@ fn allowed(segments: &[&str]) -> Option<&'static str> {
         ["admin", "events", _] => Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
         ["admin", "events", _, "page"] => Some("GET, HEAD, PUT, DELETE, OPTIONS"),
         ["events", _, "wait"] => Some("GET, HEAD, POST, OPTIONS"),
-        ["status" | "jwks.json" | "healthz" | "metrics" | "verify"]
+        ["status" | "jwks.json" | "healthz" | "metrics" | "verify" | "admin"]
+        | ["admin", ""]
         | ["events" | "assets", _]
         | ["events", _, "draw"]
         | ["admin" | "relay", "events"]

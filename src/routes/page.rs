@@ -1,4 +1,4 @@
-//! `GET` and `POST /queue/events/{event}/wait`, and the page's two assets.
+//! `GET` and `POST /queue/events/{event}/wait`, and the assets of all pages.
 //!
 //! The page does everything itself where its script runs: then the Worker fills in nothing about the visitor. `?mode=plain` is the page
 //! without a script: it shows where the visitor is, and its forms come here. Each is answered 303, back to the page with what was
@@ -14,6 +14,7 @@ use super::enter::{self, Asks};
 use super::{Context, places, session, status};
 use crate::boards::{self, Copy};
 use crate::clock::now;
+use crate::console;
 use crate::credentials::{self, Browser};
 use crate::directory::Event;
 use crate::http::cookies::{self, Purpose};
@@ -250,11 +251,12 @@ async fn held(c: &Context, event: &Event, action: &str) -> Result<(State, Reply)
     Ok((State::Left, reply.cookie(ticket)))
 }
 
-/// The page's script or style sheet.
+/// A page's script or style sheet.
 pub fn asset(c: &Context, name: &str) -> Result<Reply, Problem> {
     let accent = |name: &str| Colour::parse(&format!("#{}", c.call.query(name)?));
     let asset = page::asset(name, [accent("accent"), accent("accent_dark")])
-        .ok_or_else(|| Problem::new(Slug::NotFound, "no such asset; the waiting page names those there are"))?;
+        .or_else(|| console::asset(name))
+        .ok_or_else(|| Problem::new(Slug::NotFound, "no such asset; the pages name those there are"))?;
     if matches(c, &asset.etag) {
         return Ok(Reply::empty(304).public(ASSET_SECONDS).with("etag", asset.etag));
     }

@@ -21,7 +21,7 @@ struct Arguments {
 enum Command {
     /// Build the Worker's release bundle into build/, installing what that needs under target/tools
     Build,
-    /// Make the waiting page's script, src/page/made/wait.js, anew of its sources
+    /// Make the scripts of the waiting page and of the console anew of their sources
     Page,
     /// Start everything (Kafka, Worker, relay, shop) with a demo event and a crowd; Ctrl-C stops it
     Up(xtask::up::Options),
@@ -71,7 +71,7 @@ fn run(ui: &Ui) -> Result<()> {
             ui.step("build/ is ready");
             Ok(())
         }
-        Command::Page => xtask::scripts::make_page(ui),
+        Command::Page => xtask::scripts::make_pages(ui),
         Command::Up(options) => xtask::up::run(ui, &options),
         Command::Test(options) => xtask::test::run(ui, &options),
         Command::Mutants(options) => xtask::mutants::run(ui, &options),

@@ -14,7 +14,7 @@ use crate::ui::Ui;
 use crate::workerd::{Workerd, WorkerdOptions};
 use crate::{bundle, free_port, paths, process, scripts};
 
-/// The client library and the page's script: types, size, what is committed; and the library's tests under this machine's Node.
+/// The client library and the pages' scripts: types, sizes, what is committed; and what runs under this machine's Node.
 pub(super) fn js(ui: &Ui) -> Result<Count> {
     tools::check_prerequisites(ui, false)?;
     let tools = Tools::ensure(ui)?;
@@ -23,12 +23,21 @@ pub(super) fn js(ui: &Ui) -> Result<Count> {
         Ok(()) => Count { passed: 1, failed: 0 },
         Err(error) => failure(&error),
     };
-    let files = test_files(&scripts::client().join("tests"))?;
+    let mut files = test_files(&scripts::client().join("tests"))?;
+    files.extend(test_files(&paths::root().join("src/console/tests"))?);
     let node = process::find_program("node").context("Node.js 20 or newer: https://nodejs.org")?;
+    let mut command = Command::new(node);
+    command
+        .args(["--test", "--test-reporter=tap"])
+        .args(files)
+        .env("ROPELINE_CONSOLE_PARTS", scripts::console_parts(&tools)?);
+    let kept =
+        scripts::PAGES.iter().fold(Count::default(), |count, page| count + of(scripts::check_page(&tools, page)));
     Ok(Count { passed: 1, failed: 0 }
-        + of(scripts::check_page(&tools))
+        + kept
         + of(scripts::check_client_size(ui, &tools))
-        + tests("node --test", Command::new(node).args(["--test", "--test-reporter=tap"]).args(files))?)
+        + of(scripts::check_console_size(ui))
+        + tests("node --test", &mut command)?)
 }
 
 /// The waiting page in Chromium, before the real Worker, with the example shop behind two events.
