@@ -31,5 +31,5 @@ function row({ at, by, action, detail }: Entry): HTMLElement {
   // What an event began with is all of its settings.
   const parts = action === "create" ? [] : said(detail);
   const lines = parts.map(({ name, from, to }) => el("div", {}, `${t(name)}: ${from === undefined ? "" : `${value(from)} → `}${value(to)}`));
-  return el("tr", {}, el("th", { scope: "row" }, when(at, "short")), el("td", {}, by || "–"), el("td", {}, t(`action.${action}`)), el("td", {}, ...lines));
+  return el("tr", {}, el("th", { scope: "row" }, when(at, { dateStyle: "short", timeStyle: "medium" })), el("td", {}, by || "–"), el("td", {}, t(`action.${action}`)), el("td", {}, ...lines));
 }

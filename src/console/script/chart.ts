@@ -2,7 +2,7 @@
 
 import { el, say, svg } from "./dom.js";
 import { ceiling, runs, type Sample } from "./samples.js";
-import { rate, t, when } from "./words.js";
+import { clock, rate, t } from "./words.js";
 
 export interface Series {
   /** Its words are `chart.{name}`. */
@@ -50,7 +50,7 @@ export class Chart {
     const first = known[0] ?? [];
     const last = all[0]?.[samples.length - 1] ?? null;
     say(this.#now, rate(last));
-    const gaps = { name: t(`chart.${this.#series[0]?.name ?? ""}`), now: rate(last), from: when(from, undefined), to: when(to, undefined) };
+    const gaps = { name: t(`chart.${this.#series[0]?.name ?? ""}`), now: rate(last), from: clock(from), to: clock(to) };
     const label = first.length ? t("chart.label", { ...gaps, low: rate(Math.min(...first)), high: rate(Math.max(...first)) }) : t("chart.empty", gaps);
     this.#picture.setAttribute("aria-label", label);
   }

@@ -3,9 +3,11 @@
 import { Chart, type Series } from "./chart.js";
 import { button, el, say } from "./dom.js";
 import { entering, picked, type Sample } from "./samples.js";
-import { rate, span, t, when } from "./words.js";
+import { clock, rate, span, t } from "./words.js";
 
 const WINDOWS = [600_000, 3_600_000, 6 * 3_600_000];
+/** No window is shorter. */
+const LEAST_MS = 60_000;
 const MOST_ROWS = 30;
 
 const of = (name: keyof Sample): Series["values"] => (samples) => samples.map((sample) => sample[name] as number | null);
@@ -62,17 +64,19 @@ export class Charts {
     this.#samples = samples;
     this.#windows.forEach((window, i) => window.setAttribute("aria-pressed", String(WINDOWS[i] === this.#window)));
     const to = samples[samples.length - 1]?.at ?? Date.now();
-    const from = to - this.#window;
+    // What came before the first sample would be nothing but empty.
+    const watched = to - (samples[0]?.at ?? to);
+    const from = to - Math.min(this.#window, Math.max(LEAST_MS, watched));
     for (const chart of this.#charts) chart.draw(samples, from, to);
-    say(this.#times[0], when(from, undefined));
-    say(this.#times[1], when(to, undefined));
+    say(this.#times[0], clock(from));
+    say(this.#times[1], clock(to));
     if (!this.#details.open) return;
     const rates = entering(samples);
     const rows = samples.map((sample, i) => ({ ...sample, entering: rates[i] ?? null })).filter(({ at }) => at >= from);
     this.#table.replaceChildren(
       ...picked(rows, MOST_ROWS).map((row) => {
         const values = [row.entering, row.waiting, row.admitted, row.pace, row.active, row.lag];
-        return el("tr", {}, el("th", { scope: "row" }, when(row.at, undefined)), ...values.map((value) => el("td", {}, rate(value))));
+        return el("tr", {}, el("th", { scope: "row" }, clock(row.at)), ...values.map((value) => el("td", {}, rate(value))));
       }),
     );
   }

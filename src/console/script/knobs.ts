@@ -24,7 +24,7 @@ export class Knobs {
   constructor(now: () => number, asked: (change: Change) => void) {
     this.#now = now;
     this.#asked = asked;
-    const submit = () => el("button", { type: "submit", class: "quiet" }, t("change"));
+    const submit = (name: string) => el("button", { type: "submit", class: "quiet" }, `${t(`do.${name}`)}…`);
     const state = (name: string, press: HTMLElement) => el("div", { class: "switch" }, el("span", {}, t(name)), press);
     const numbers = () => this.#change(limits(this.#known, Number(this.#pace.value), Number(this.#slots.value)));
     this.element = el(
@@ -32,8 +32,8 @@ export class Knobs {
       { class: "knobs", "aria-labelledby": "knobs" },
       el("h2", { id: "knobs" }, t("knobs")),
       this.said,
-      form({}, numbers, field(t("new_users_per_minute"), this.#pace), field(t("total_active_users"), this.#slots), submit()),
-      form({}, () => this.#change(message(this.#known, this.#message.value)), field(t("message"), this.#message), submit()),
+      form({}, numbers, field(t("new_users_per_minute"), this.#pace), field(t("total_active_users"), this.#slots), submit("limits")),
+      form({}, () => this.#change(message(this.#known, this.#message.value)), field(t("message"), this.#message), submit("message")),
       ...[...this.#switches].map(([name, press]) => state(name, press)),
       state("end", this.#end),
     );

@@ -62,6 +62,7 @@ export class List {
   // The one whose turn it is; in a round, and none more often than the list itself.
   async #count(): Promise<void> {
     const shown = this.#shown();
+    if (!shown.length) return;
     const round = Math.max(shown.length, LIST_MS / EACH_MS);
     const row = shown[this.#next % round];
     this.#next = (this.#next + 1) % round;

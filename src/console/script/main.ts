@@ -49,7 +49,7 @@ function leave(problem: Problem | null): void {
 function show(moves: boolean): void {
   view?.stop();
   document.documentElement.lang = chosen();
-  const id = decodeURIComponent(location.hash.slice(1));
+  const id = location.hash.slice(1);
   const asked = /^[a-z0-9-]{1,64}$/.test(id) ? id : "";
   view = api && (asked ? new EventView(api, prefix, asked) : new List(api));
   const entered = (next: Api) => {

@@ -40,10 +40,12 @@ export function count(value: number, digits = 0): string {
 export const rate = (value: number | null, digits = 1): string => (value === null ? "–" : count(value, value < 10 ? digits : 0));
 
 /** A date and time of the operator's own zone. */
-export function when(at: string | number, dateStyle: "medium" | "short" | undefined = "medium"): string {
-  const parts: Intl.DateTimeFormatOptions = dateStyle ? { dateStyle, timeStyle: "medium" } : { timeStyle: "medium" };
+export function when(at: string | number, parts: Intl.DateTimeFormatOptions = { dateStyle: "medium", timeStyle: "medium" }): string {
   return new Intl.DateTimeFormat(language, parts).format(new Date(at));
 }
+
+/** The time of day alone. */
+export const clock = (at: number): string => when(at, { timeStyle: "medium" });
 
 /** How long something takes or is ago, roughly. */
 export function span(ms: number): string {
