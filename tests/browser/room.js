@@ -37,10 +37,14 @@ export async function browser(t) {
 async function keyed(role, method, path, body, type = "application/json") {
   const headers = { Authorization: `Bearer ${given(`ROPELINE_${role}_KEY`)}`, "Content-Type": type };
   const answer = await fetch(`${worker}/queue/${path}`, { method, headers, body: typeof body === "string" ? body : JSON.stringify(body) });
-  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.text()}`);
+  if (!answer.ok) assert.fail(`${method} ${path}: ${answer.status} ${await answer.text()}`);
   return answer;
 }
 
+export const adminKey = given("ROPELINE_ADMIN_KEY");
+export const originKey = given("ROPELINE_ORIGIN_KEY");
+/** What an operator is answered. */
+export const read = async (path) => (await keyed("ADMIN", "GET", path)).json();
 export const create = (event, settings) => keyed("ADMIN", "PUT", `admin/events/${event}`, { name: "Aurora, live in Seoul", ...settings });
 export const change = (event, settings) => keyed("ADMIN", "PATCH", `admin/events/${event}`, settings);
 export const upload = (event, html) => keyed("ADMIN", "PUT", `admin/events/${event}/page`, html, "text/html; charset=utf-8");

@@ -50,9 +50,9 @@ pub enum Part {
     Fuzz,
     /// Tests in WebAssembly, under Node
     Wasm,
-    /// The client library and the waiting page's script, under Node
+    /// The client library and the pages' scripts, under Node
     Js,
-    /// The waiting page in Chromium, before the real runtime and the example shop
+    /// The waiting page and the console in Chromium, before the real runtime and the example shop
     Browser,
     /// The real runtime and a real broker
     E2e,
@@ -76,10 +76,10 @@ const STEPS: [Step; 14] = [
     Step { name: "simulation, 10,000 seeds", part: Part::Simulate, run: simulate },
     Step { name: "fuzzing, a minute", part: Part::Fuzz, run: fuzz },
     Step { name: "wasm tests", part: Part::Wasm, run: wasm },
-    Step { name: "client library and page script", part: Part::Js, run: scripts::js },
+    Step { name: "client library and page scripts", part: Part::Js, run: scripts::js },
     Step { name: "build of the Worker", part: Part::Lint, run: build },
     Step { name: "wrangler deploy --dry-run", part: Part::Lint, run: dry_run },
-    Step { name: "the waiting page in a browser", part: Part::Browser, run: scripts::browser },
+    Step { name: "the pages in a browser", part: Part::Browser, run: scripts::browser },
     Step { name: "end-to-end tests", part: Part::E2e, run: e2e },
 ];
 

@@ -41,6 +41,9 @@ function take(next: Api): void {
 function leave(problem: Problem | null): void {
   why = problem ? refusal(problem) : "";
   api = null;
+  // A view that stops keeps what it has seen.
+  view?.stop();
+  view = null;
   forget();
   show(true);
 }

@@ -3,7 +3,7 @@
 import { Api, Problem } from "./api.js";
 import { trouble } from "./dialog.js";
 import { el, field, form, say } from "./dom.js";
-import { forget, keepKey } from "./store.js";
+import { keepKey } from "./store.js";
 import { t } from "./words.js";
 
 /** `why`: what was wrong with the key before. */
@@ -21,8 +21,7 @@ export function signIn(prefix: string, why: string, signedIn: (api: Api) => void
       if (!/^[\x21-\x7e]+$/.test(secret)) throw new Problem(401, t("key.wrong"), t("key.wrong.what"));
       const api = new Api(prefix, secret);
       await api.call("admin/events");
-      forget();
-      if (keep.checked) keepKey(secret);
+      keepKey(keep.checked ? secret : null);
       signedIn(api);
     } catch (error) {
       say(wrong, refusal(error));

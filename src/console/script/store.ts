@@ -19,8 +19,9 @@ function attempt<T>(what: () => T): T | null {
 
 export const keptKey = (): string | null => attempt(() => sessionStorage.getItem(KEY));
 
-export function keepKey(key: string): void {
-  attempt(() => sessionStorage.setItem(KEY, key));
+/** Null: it is not to be kept. */
+export function keepKey(key: string | null): void {
+  attempt(() => (key === null ? sessionStorage.removeItem(KEY) : sessionStorage.setItem(KEY, key)));
 }
 
 /** Nothing is left of whoever was here. */

@@ -40,7 +40,7 @@ pub(super) fn js(ui: &Ui) -> Result<Count> {
         + tests("node --test", &mut command)?)
 }
 
-/// The waiting page in Chromium, before the real Worker, with the example shop behind two events.
+/// The waiting page and the console in Chromium, before the real Worker, with the example shop behind two events.
 pub(super) fn browser(ui: &Ui) -> Result<Count> {
     const EVENTS: [&str; 2] = ["walk", "plain"];
     tools::check_prerequisites(ui, false)?;

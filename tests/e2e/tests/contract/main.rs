@@ -5,6 +5,7 @@
 //! * `bad_input`: what is wrong on any route is told, and the next good request works.
 //! * `browser`: cookies, CSRF, CORS, the waiting page; `plain`: that page without a script.
 //! * `brand`, `page`: how the page looks, and what stands around it, as an operator says it.
+//! * `console`: the operator's console, which tells nothing to whoever has no key.
 //! * `phases`: what an event's phases and the switches of operator and origin answer.
 //! * `operator`: versions, partial changes, what is fixed.
 //! * `metrics`: what scrapers get, and that it costs the objects nothing.
@@ -15,6 +16,7 @@ mod bad_input;
 mod brand;
 mod browser;
 mod call;
+mod console;
 mod documents;
 mod metrics;
 mod operator;

@@ -9,7 +9,7 @@ use crate::spec::Spec;
 use crate::{enter, page};
 
 /// Named in the HTTP contract, built by later versions.
-const LATER: [&str; 3] = ["/queue/admin", "/queue/admin/", "/queue/admin/audit"];
+const LATER: [&str; 1] = ["/queue/admin/audit"];
 
 /// The file's path for one event, one visitor, one asset.
 fn real(template: &str, asset: &str) -> String {
@@ -108,7 +108,7 @@ async fn head_works_wherever_get_does() {
         };
         let get = j.get(&path).bearer(bearer).header("x-request-id", "same").send().await;
         let head = j.call(Method::HEAD, &path).bearer(bearer).header("x-request-id", "same").send().await;
-        assert!(get.status.is_success(), "{path}: {}", get.text());
+        assert!(get.status.is_success() || get.status.is_redirection(), "{path}: {}", get.text());
         assert_eq!(head.status, get.status, "{path}");
         assert!(head.body.is_empty(), "{path}");
         for name in ["cache-control", "content-type", "x-request-id"] {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ropeline_e2e::{Method, Role, Value, WorldOptions, json, tokens};
 
 use crate::call::Judged;
-use crate::{bad_input, enter, expired_pass, expired_ticket, page, phases, plain};
+use crate::{bad_input, console, enter, expired_pass, expired_ticket, page, phases, plain};
 
 /// Documented, and not provoked here: they need a fault of the runtime or of this code. The tests of the objects and the benchmark
 /// see 503 `overloaded`; `routes` sees 500 of a deployment that is not configured.
@@ -25,6 +25,7 @@ async fn everything_documented_is_answered_and_everything_answered_is_documented
     phases::everywhere(&judged).await;
     bad_input::everywhere(&judged).await;
     page::everything(&judged).await;
+    console::everything(&judged).await;
     let options = WorldOptions::default().faults().var("TEST_ADDRESS_LIMIT", "1");
     let options = options.var("ROPELINE_TURNSTILE_SITE_KEY", "0x").var("ROPELINE_TURNSTILE_SECRET", "0x");
     let judged = Judged { world: options.start(), spec: judged.spec };
