@@ -183,6 +183,7 @@ fn introduce(stack: &Stack) {
     eprintln!(
         "
   waiting room   {worker}/queue/events/{EVENT}/wait      <- open this in a browser
+  the console    {worker}/queue/admin/                   <- the admin key opens it
   the shop       {shop}/
   the board      {worker}/queue/events/{EVENT}
   public keys    {worker}/queue/jwks.json

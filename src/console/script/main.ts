@@ -35,7 +35,8 @@ show(false);
 function take(next: Api): void {
   api = next;
   api.onchange = heard;
-  api.onrefused = (problem) => leave(problem);
+  // What was under way when the key was taken away is nobody's any more.
+  api.onrefused = (problem) => void (api === next && leave(problem));
 }
 
 function leave(problem: Problem | null): void {
@@ -74,7 +75,8 @@ function show(moves: boolean): void {
   });
   const speaks = el("div", { class: "languages", role: "group", "aria-label": t("languages") }, ...spoken);
   const out = api ? button(t("leave"), () => leave(null), "plain") : null;
-  bar.replaceChildren(el("b", {}, t("title")), el("p", { class: "state" }, state, " ", ago), speaks, ...(out ? [out] : []));
+  const live = el("p", { class: "state" }, ...(api ? [state, " ", ago] : []));
+  bar.replaceChildren(el("b", {}, t("title")), live, speaks, ...(out ? [out] : []));
   heard();
   if (moves) (main.querySelector<HTMLElement>(api ? "#title" : "input") ?? main).focus();
 }

@@ -237,7 +237,7 @@ async fn another_prefix_moves_everything_and_leaves_nothing_behind() {
     let admin = |method, path| world.admin(method, path, &settings);
     assert_status(&admin(Method::PUT, "/tickets/line/admin/events/demo").await, 201);
     assert_problem(&admin(Method::PUT, "/queue/admin/events/other").await, 404, "not-found");
-    for path in ["/healthz", "/jwks.json", "/events/demo", "/assets/wait.js"] {
+    for path in ["/healthz", "/jwks.json", "/events/demo", "/assets/wait.js", "/admin/"] {
         assert_status(&world.raw(Method::GET, &format!("/tickets/line{path}"), &[], "").await, 200);
         for gone in ["/queue", "/tickets", "/tickets/lines", ""] {
             assert_problem(&world.raw(Method::GET, &format!("{gone}{path}"), &[], "").await, 404, "not-found");
