@@ -46,6 +46,7 @@ fn every_document_that_is_linked_is_there() {
         "docs/cli.md",
         "docs/configuration.md",
         "docs/console.md",
+        "docs/incident.md",
         "docs/metrics.md",
         "docs/page.md",
         "docs/runbook.md",

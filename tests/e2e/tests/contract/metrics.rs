@@ -195,7 +195,8 @@ async fn however_many_scrape_the_objects_are_read_once_in_five_seconds() {
     let answers: usize = futures_util::future::join_all(scrapers).await.into_iter().sum();
     let readings = (lanes_asked() - before) / 4;
     assert!(answers > 500, "{answers}");
-    assert!((1..=2).contains(&readings), "{readings} readings in {:?} for {answers} answers", began.elapsed());
+    let most = began.elapsed().as_secs() as usize / 5 + 1;
+    assert!((1..=most).contains(&readings), "{readings} readings in {:?} for {answers} answers", began.elapsed());
 }
 
 #[tokio::test]
