@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { dialog, press, settings, signedIn, soon } from "./operator.js";
+import { dialog, press, settings, signedIn, soon, SOON_MS } from "./operator.js";
 import { change, create, inspect, read, visitor } from "./room.js";
 
 test("the limits and the message are changed after a question with old and new values, and called off without a trace", async (t) => {
