@@ -50,7 +50,7 @@ pub enum StopCause {
     },
     /// The log ends before the record that was acked.
     #[error(
-        "the log ends before offset {expected}, where seq {seq} was acked: it was truncated or recreated. Nothing was sent, and the admission log still has every entry: restore the topic, or `ropeline-relay replay` (docs/kafka.md, \"A stopped event\")"
+        "the log ends before offset {expected}, where seq {seq} was acked: it was truncated or recreated. Nothing more is sent, and the admission log still has every entry: restore the topic, or `ropeline-relay replay` (docs/kafka.md, \"A stopped event\")"
     )]
     LogLost {
         /// Where the acked record was.
@@ -60,7 +60,7 @@ pub enum StopCause {
     },
     /// Another record stands where the acked one was.
     #[error(
-        "offset {expected} does not hold seq {seq}, which was acked there: the log was recreated or compacted (cleanup.policy must be delete). Nothing was sent, and the admission log still has every entry: restore the topic, or `ropeline-relay replay` (docs/kafka.md, \"A stopped event\")"
+        "offset {expected} does not hold seq {seq}, which was acked there: the log was recreated or compacted (cleanup.policy must be delete). Nothing more is sent, and the admission log still has every entry: restore the topic, or `ropeline-relay replay` (docs/kafka.md, \"A stopped event\")"
     )]
     OtherRecord {
         /// Where the acked record was.
@@ -70,7 +70,7 @@ pub enum StopCause {
     },
     /// A record of a relay from before the replay is in the log, out of its order.
     #[error(
-        "offset {found} holds seq {seq} before seq {expected}: a relay that was cut off before the replay wrote it. Nothing was sent. Make sure that relay is gone, then `ropeline-relay replay` again, best into a new topic (docs/kafka.md, \"A stopped event\")"
+        "offset {found} holds seq {seq} before seq {expected}: a relay that was cut off before the replay wrote it. Nothing more is sent. Make sure that relay is gone, then `ropeline-relay replay` again, best into a new topic (docs/kafka.md, \"A stopped event\")"
     )]
     OutOfOrder {
         /// Where it is.
@@ -82,7 +82,7 @@ pub enum StopCause {
     },
     /// The admission log is shorter than what was acked from it.
     #[error(
-        "the line's log ends at seq {head}, but seq {known} is known to be in Kafka: the line lost its state, or two deployments share a topic. Nothing was sent. Give each deployment its own topic"
+        "the line's log ends at seq {head}, but seq {known} is known to be in Kafka: the line lost its state, or two deployments share a topic. Nothing more is sent. Give each deployment its own topic"
     )]
     LineBehind {
         /// The line's head.
