@@ -25,7 +25,7 @@ mod scripts;
 use count::Count;
 
 /// A step that takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(40 * 60);
+const LIMIT: Duration = Duration::from_secs(55 * 60);
 
 /// The packages with tests that need WebAssembly and a JavaScript runtime.
 const WASM_TESTS: [&[&str]; 1] = [&["-p", "ropeline-ticket", "--features", "webcrypto", "--lib", "--test", "web"]];
