@@ -24,9 +24,7 @@ const BOUND: Duration = Duration::from_secs(2);
 /// A reading that takes longer was lost with whatever ran it.
 const LOST_MS: f64 = 4_000.0;
 /// The platform allows 1,000 calls a request.
-const MOST_OBJECTS: usize = 500;
-/// An event has a line and at least one lane.
-pub const MOST_EVENTS: usize = MOST_OBJECTS / 2;
+pub const MOST_OBJECTS: u64 = 500;
 
 /// The registry's part in it.
 pub struct Meter {
@@ -36,6 +34,17 @@ pub struct Meter {
     reading: Cell<f64>,
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     events: RefCell<HashMap<EventId, Known>>,
+}
+
+/// What is to be read.
+#[derive(Default)]
+pub struct Metered {
+    /// These events, at most [`MOST_OBJECTS`] objects.
+    pub events: Vec<(EventId, Configured)>,
+    /// How many events there are.
+    pub live: u64,
+    /// How many have something to be asked, and no room here.
+    pub left_out: u64,
 }
 
 /// What is kept of an event between two readings.
@@ -82,22 +91,21 @@ impl Meter {
         self.events.borrow().get(event).is_none_or(|known| known.over != Some(version))
     }
 
-    /// Asks the objects of these events, as far as [`MOST_OBJECTS`] goes; of `live` events in all.
-    pub async fn read(&self, events: Vec<(EventId, Configured)>, live: u64) {
+    /// There will be no text this time: whoever comes next reads.
+    pub fn give_up(&self) {
+        self.reading.set(f64::NEG_INFINITY);
+        self.waiting.borrow_mut().clear();
+    }
+
+    /// Asks the objects of these events.
+    pub async fn read(&self, Metered { events, live, left_out }: Metered) {
         let began = now_ms();
         self.events
             .borrow_mut()
             .retain(|event, known| known.over.is_some() || events.iter().any(|(id, _)| id == event));
-        let mut objects = 0;
-        let fits = |(_, configured): &&(EventId, Configured)| {
-            objects += 1 + usize::from(configured.settings.lanes);
-            objects <= MOST_OBJECTS
-        };
-        let taken: Vec<_> = events.iter().take_while(fits).collect();
-        let left_out = (events.len() - taken.len()) as u64;
-        let mut answers = self.ask(&taken).await.into_iter();
+        let mut answers = self.ask(&events).await.into_iter();
         let readings: Vec<_> =
-            taken.iter().map(|(event, configured)| self.take(event, configured, &mut answers)).collect();
+            events.iter().map(|(event, configured)| self.take(event, configured, &mut answers)).collect();
         let text = metrics::text(&readings, live, left_out, UnixMillis(began as u64));
         self.text.replace(Some((began, text)));
         self.reading.set(f64::NEG_INFINITY);
@@ -108,7 +116,7 @@ impl Meter {
     }
 
     /// The line of each, and its lanes.
-    async fn ask(&self, events: &[&(EventId, Configured)]) -> Vec<Option<Answer>> {
+    async fn ask(&self, events: &[(EventId, Configured)]) -> Vec<Option<Answer>> {
         let (stats, tally) = (Message::of(&LineCommand::Stats), Message::of(&LaneCommand::Tally));
         let lanes =
             |event: &EventId, lanes: u16| (0..lanes).map(LaneId).map(|lane| lane_name(event.as_str(), lane)).collect();
@@ -141,7 +149,10 @@ impl Meter {
         }
         let is_over =
             |stats: &Stats| stats.phase == Phase::Ended && stats.acked_seq == stats.head_seq && stats.active == 0;
-        known.over = stats.as_ref().is_some_and(is_over).then_some(configured.version);
-        Reading { event, configured, stats, lanes: Lanes { up, pending, total: known.lanes.total().clone() } }
+        let total = known.lanes.total().clone();
+        if stats.as_ref().is_some_and(is_over) {
+            *known = Known { over: Some(configured.version), lanes: Sum::default() };
+        }
+        Reading { event, configured, stats, lanes: Lanes { up, pending, total } }
     }
 }

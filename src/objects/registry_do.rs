@@ -17,7 +17,7 @@ use worker::{Env, State};
 
 use super::command::{Burial, EventEntry, Listing, RegistryCommand, Reservation, Told};
 use super::cost;
-use super::meter::{MOST_EVENTS, Meter};
+use super::meter::{MOST_OBJECTS, Meter, Metered};
 use super::reply::{self, Refused};
 use super::sql::{Bind, Database, SqlError, Writes};
 use crate::clock::now;
@@ -57,8 +57,7 @@ impl Registry {
     /// Called by the runtime with a `RegistryCommand`.
     pub async fn fetch(&self, request: Request) -> Result<Response, JsValue> {
         let outcome = match reply::command(&request).await {
-            Ok(RegistryCommand::Metrics) => Inner::metrics(&self.inner).await,
-            Ok(command) => self.inner.handle(command),
+            Ok(command) => Inner::handle(&self.inner, command).await,
             Err(refused) => Err(refused),
         };
         reply::response("registry", outcome)
@@ -73,40 +72,44 @@ impl Inner {
         }
         let (next, must_read) = this.meter.next();
         if must_read {
-            let (events, live) = this.metered()?;
+            let metered = this.metered().inspect_err(|_| this.meter.give_up())?;
             let reader = Rc::clone(this);
-            this.state.wait_until(async move { reader.meter.read(events, live).await });
+            this.state.wait_until(async move { reader.meter.read(metered).await });
         }
         // It is there now, or whatever read was lost.
         let _read = next.await;
         this.meter.fresh().ok_or(Refused::Overloaded)
     }
 
-    /// The events to read, those first that have something for Kafka; and how many live.
-    fn metered(&self) -> Result<(Vec<(EventId, Configured)>, u64), SqlError> {
+    /// The events to read, those first that have something for Kafka.
+    fn metered(&self) -> Result<Metered, SqlError> {
+        let mut metered = Metered::default();
         if is_empty(&self.sql)? {
-            return Ok((Vec::new(), 0));
+            return Ok(metered);
         }
-        let statement = "SELECT event, version FROM events WHERE state = 'live' ORDER BY busy DESC, event";
-        let rows = self.sql.run(statement, &[])?;
-        let live = rows.len() as u64;
-        let mut events = Vec::new();
-        for mut row in rows {
-            let (event, version) = (event_id(&row.text()?)?, row.integer()?);
-            if events.len() < MOST_EVENTS && self.meter.wants(&event, version) {
-                events.push((event, version));
+        let mut objects = 0;
+        let statement = "SELECT event, version, lanes FROM events WHERE state = 'live' ORDER BY busy DESC, event";
+        for mut row in self.sql.run(statement, &[])? {
+            metered.live += 1;
+            let (event, version, lanes) = (event_id(&row.text()?)?, row.integer()?, row.integer()?);
+            if !self.meter.wants(&event, version) {
+                continue;
             }
+            objects += 1 + lanes;
+            if objects > MOST_OBJECTS {
+                metered.left_out += 1;
+                continue;
+            }
+            let settings = "SELECT settings FROM events WHERE event = ?";
+            let row = self.sql.first(settings, &[event.as_str().into()])?;
+            let text = row.ok_or_else(|| SqlError("an event without settings".to_owned()))?.text()?;
+            metered.events.push((event, Configured { version, settings: json::read(&text)? }));
         }
-        let configured = |(event, version): (EventId, u64)| {
-            let rows = self.sql.run("SELECT settings FROM events WHERE event = ?", &[event.as_str().into()])?;
-            let text = rows.into_iter().next().ok_or_else(|| SqlError("no settings".to_owned()))?.text()?;
-            Ok((event, Configured { version, settings: json::read(&text)? }))
-        };
-        Ok((events.into_iter().map(configured).collect::<Result<_, SqlError>>()?, live))
+        Ok(metered)
     }
 
-    fn handle(&self, command: RegistryCommand) -> Result<String, Refused> {
-        let sql = &self.sql;
+    async fn handle(this: &Rc<Self>, command: RegistryCommand) -> Result<String, Refused> {
+        let sql = &this.sql;
         match command {
             RegistryCommand::List { known } => Ok(json::write(&list(sql, known)?)),
             RegistryCommand::ListBusy => Ok(json::write(&list_busy(sql)?)),
@@ -116,7 +119,7 @@ impl Inner {
                 if !matches!(found, Reservation::Unknown | Reservation::Reserved) {
                     return Ok(json::write(&found));
                 }
-                self.write(|writes| {
+                this.write(|writes| {
                     // A creation that broke off may have made more lanes than the next one wants: a purge gives back all.
                     let statement = "INSERT INTO events (event, state, salt, version, lanes, busy, busy_stamp)
                         VALUES (?, 'reserved', ?, 0, ?, 0, 0)
@@ -126,16 +129,16 @@ impl Inner {
                 Ok(json::write(&Reservation::Reserved))
             }
             RegistryCommand::Tell { event, configured } => {
-                let alive = self.alive(&event)?;
+                let alive = this.alive(&event)?;
                 if alive {
-                    self.write(|writes| tell(writes, &event, &configured))?;
+                    this.write(|writes| tell(writes, &event, &configured))?;
                 }
                 Ok(json::write(&Told { alive }))
             }
             RegistryCommand::Busy { event, busy, stamp } => {
-                let alive = self.alive(&event)?;
+                let alive = this.alive(&event)?;
                 if alive {
-                    self.transact(|writes| {
+                    this.transact(|writes| {
                         let statement =
                             "UPDATE events SET busy = ?, busy_stamp = ? WHERE event = ? AND busy_stamp <= ?";
                         writes.add(
@@ -151,7 +154,7 @@ impl Inner {
                 let found = find(sql, &event)?;
                 if matches!(found, Reservation::Reserved | Reservation::Live) {
                     let name = event.clone();
-                    self.write(|writes| {
+                    this.write(|writes| {
                         let statement = "UPDATE events SET state = 'burying', busy = 0, salt = NULL WHERE event = ?";
                         writes.add(statement, &[name.as_str().into()]);
                         let statement = "INSERT INTO burials VALUES (?, ?, ?, ?) ON CONFLICT (event) DO NOTHING";
@@ -164,14 +167,14 @@ impl Inner {
                 Ok(json::write(&find(sql, &event)?))
             }
             RegistryCommand::Buried { event } => {
-                self.write(|writes| {
+                this.write(|writes| {
                     let statement =
                         "UPDATE events SET state = 'gone', settings = NULL WHERE event = ? AND state = 'burying'";
                     writes.add(statement, &[event.as_str().into()])
                 })?;
                 Ok(json::write(&Told { alive: false }))
             }
-            RegistryCommand::Metrics => Err(Refused::Overloaded),
+            RegistryCommand::Metrics => Self::metrics(this).await,
         }
     }
 

@@ -200,6 +200,21 @@ async fn however_many_scrape_the_objects_are_read_once_in_five_seconds() {
 }
 
 #[tokio::test]
+async fn what_there_is_no_room_for_is_counted_and_the_others_are_told() {
+    let j = Judged::start();
+    for event in ["first", "second"] {
+        j.world.create(event, &json!({"lanes": 256})).await;
+    }
+    j.world.create("third", &json!({"lanes": 1})).await;
+    let samples = scrape(&j).await;
+    assert_eq!(samples["ropeline_live_events"], 3.0);
+    assert_eq!(samples[r#"ropeline_lanes_up{event="first"}"#], 256.0);
+    // A line and 256 lanes twice are 514 objects.
+    assert_eq!(samples["ropeline_left_out_events"], 2.0);
+    assert!(!samples.keys().any(|series| series.contains("\"second\"")), "{samples:#?}");
+}
+
+#[tokio::test]
 async fn an_event_that_is_over_disappears_and_a_purged_one_too() {
     let j = Judged::start();
     for event in ["over", "purged", "stays"] {
