@@ -129,7 +129,8 @@ impl Fault {
     pub(super) async fn is_over(self, scene: &Scene, mended: Instant) -> bool {
         match self {
             Self::BrokerStopped | Self::RelayKilled | Self::RelayHung | Self::KeyRemoved => scene.carries().await,
-            Self::WorkerDown | Self::LineRefusing | Self::ClockBehind => scene.serves().await,
+            Self::WorkerDown | Self::LineRefusing => scene.serves().await,
+            Self::ClockBehind => scene.is_in_step().await,
             Self::MonitoringStalled => {
                 scene.monitoring.receiver.first(mended, |message| message.path == "/watchdog").is_some()
             }

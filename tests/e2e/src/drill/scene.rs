@@ -18,7 +18,7 @@ use crate::relay_health::HealthOf;
 use crate::{World, WorldOptions, broker, lock, new_key};
 
 /// The event on sale.
-pub const EVENT: &str = "demo";
+const EVENT: &str = "demo";
 
 /// The canary's own event.
 const CANARY: &str = "canary";
@@ -69,7 +69,7 @@ impl Scene {
             worker: world.issuer.trim_start_matches("http://").to_owned(),
             metrics_key: &world.keys.metrics,
             relay: format!("127.0.0.1:{port}"),
-            restart: Some(format!("touch '{}'", wanted.display())),
+            restart: format!("touch '{}'", wanted.display()),
         };
         let monitoring = Monitoring::start(&world.dir, &watched);
         let crowd = Crowd::start(&world.authority, Arc::clone(&over));
@@ -114,6 +114,12 @@ impl Scene {
         let ready = self.health.ready().await.0 == 200;
         let lag = self.health.sample(&format!("ropeline_relay_lag_seconds{{event=\"{EVENT}\"}}")).await;
         ready && lag.unwrap_or_default() < 2.0
+    }
+
+    /// Whether the canary finds the Worker's clock in step with this machine's.
+    pub async fn is_in_step(&self) -> bool {
+        let offset = self.health.sample("ropeline_canary_clock_offset_seconds").await;
+        offset.is_some_and(|offset| offset.abs() < 5.0)
     }
 
     /// The slowest hundredth of the enters that were answered in this time, and how many there were.

@@ -24,8 +24,8 @@ pub struct Watched<'a> {
     pub metrics_key: &'a str,
     /// `host:port` of the relay's listener.
     pub relay: String,
-    /// What starts the relay again, as a shell command; none: nobody does.
-    pub restart: Option<String>,
+    /// What starts the relay again, as a shell command.
+    pub restart: String,
 }
 
 /// Both programs, running.
@@ -33,9 +33,7 @@ pub struct Watched<'a> {
 pub struct Monitoring {
     /// What Slack and the dead man's switch get.
     pub receiver: Receiver,
-    /// `host:port` of Prometheus.
-    pub prometheus: String,
-    prometheus_process: Process,
+    prometheus: Process,
     _alertmanager: Process,
 }
 
@@ -64,12 +62,12 @@ impl Monitoring {
         write("slack-url", format!("http://127.0.0.1:{}/slack", receiver.port));
         write("watchdog-url", format!("http://127.0.0.1:{}/watchdog", receiver.port));
         write("metrics-key", watched.metrics_key.to_owned());
-        let mut settings = vec![
+        let settings = vec![
             ("ROPELINE_RECOVERY_HEALTH", format!("http://{}/healthz", watched.relay)),
+            ("ROPELINE_RECOVERY_RESTART", watched.restart.clone()),
             ("ROPELINE_RECOVERY_STATE", dir.join("recovery").display().to_string()),
             ("ROPELINE_RECOVERY_SLACK_URL_FILE", dir.join("slack-url").display().to_string()),
         ];
-        settings.push(("ROPELINE_RECOVERY_RESTART", watched.restart.clone().unwrap_or_else(|| "false".to_owned())));
         let recovery = Recovery { settings, log: dir.join("recovery.log") }.start();
         for file in ["prometheus/alerts.yml", "alertmanager/slack.tmpl"] {
             let from = paths::root().join("ops").join(file);
@@ -103,18 +101,18 @@ impl Monitoring {
             .arg(format!("--storage.tsdb.path={}", dir.join("prometheus").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg("--rules.alert.resend-delay=5s");
-        let prometheus_process = spawn("Prometheus", command, dir.join("prometheus.log"), port);
-        Self { receiver, prometheus: format!("127.0.0.1:{port}"), prometheus_process, _alertmanager: alertmanager }
+        let prometheus = spawn("Prometheus", command, dir.join("prometheus.log"), port);
+        Self { receiver, prometheus, _alertmanager: alertmanager }
     }
 
     /// Prometheus stands still: it holds its connections, and neither reads nor scrapes.
     pub fn stall(&mut self) {
-        self.prometheus_process.signal(Signal::STOP);
+        self.prometheus.signal(Signal::STOP);
     }
 
     /// It goes on.
     pub fn resume(&mut self) {
-        self.prometheus_process.signal(Signal::CONT);
+        self.prometheus.signal(Signal::CONT);
     }
 }
 
