@@ -22,7 +22,7 @@ use crate::{bundle, paths};
 
 mod count;
 mod scripts;
-use count::Count;
+use count::{Count, Why};
 
 /// A step that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(55 * 60);
@@ -94,18 +94,20 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     for step in STEPS.iter().filter(|step| options.part.is_none_or(|part| part == step.part)) {
         ui.step(format!("test: {}", step.name));
         let started = Instant::now();
-        let count = (step.run)(ui).unwrap_or_else(|error| failure(&error));
-        total = total + count;
+        let mut count = (step.run)(ui).unwrap_or_else(|error| failure(&error));
         let took = seconds(started.elapsed());
         if count.failed > 0 {
-            failed.push(step.name);
             ui.step(format!("FAILED: {} ({} failed, {took})", step.name, count.failed));
+            failed.push((step.name, std::mem::take(&mut count.why)));
         } else {
             ui.step(format!("ok: {} ({} passed, {took})", step.name, count.passed));
         }
+        total = total + count;
     }
-    if !failed.is_empty() {
-        eprintln!("\nfailed: {}", failed.join("; "));
+    // Once more at the end, which is what a reader of a long log sees.
+    for (step, why) in &failed {
+        eprintln!("\nfailed: {step}");
+        why.iter().for_each(|why| eprintln!("{why}"));
     }
     eprintln!();
     println!("{} passed, {} failed", total.passed, total.failed);
@@ -116,8 +118,9 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
 }
 
 fn failure(error: &anyhow::Error) -> Count {
-    eprintln!("{error:#}");
-    Count { passed: 0, failed: 1 }
+    let why = format!("{error:#}");
+    eprintln!("{why}");
+    Count::failed(why)
 }
 
 fn fmt(_: &Ui) -> Result<Count> {
@@ -161,12 +164,12 @@ fn unit(_: &Ui) -> Result<Count> {
 
 fn simulate(_: &Ui) -> Result<Count> {
     crate::simulate::test()?;
-    Ok(Count { passed: 1, failed: 0 })
+    Ok(Count::passed(1))
 }
 
 fn fuzz(ui: &Ui) -> Result<Count> {
     let passed = crate::fuzz::test(ui)?;
-    Ok(Count { passed: u64::try_from(passed)?, failed: 0 })
+    Ok(Count::passed(u64::try_from(passed)?))
 }
 
 fn wasm(ui: &Ui) -> Result<Count> {
@@ -192,7 +195,7 @@ fn build(ui: &Ui) -> Result<Count> {
     if size.gzip > bundle::MOST_GZIP {
         bail!("the Worker has {size}; at most {} KB gzip are allowed", bundle::MOST_GZIP / 1_024);
     }
-    Ok(Count { passed: 1, failed: 0 })
+    Ok(Count::passed(1))
 }
 
 fn dry_run(ui: &Ui) -> Result<Count> {
@@ -228,7 +231,7 @@ fn cargo(arguments: &[&str]) -> Command {
 /// A program that succeeds or fails as a whole.
 fn check(name: &str, mut command: impl AsCommand) -> Result<Count> {
     process::run(name, command.as_command())?;
-    Ok(Count { passed: 1, failed: 0 })
+    Ok(Count::passed(1))
 }
 
 /// A program that runs tests: its output is shown and counted.
@@ -247,11 +250,13 @@ fn tests(name: &str, mut command: impl AsCommand) -> Result<Count> {
     });
     let until = Instant::now() + LIMIT;
     let mut count = Count::default();
+    let mut why = Why::default();
     loop {
         match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(line) => {
                 println!("{line}");
                 count = count + Count::of_line(&line);
+                why.line(&line);
             }
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
@@ -261,7 +266,8 @@ fn tests(name: &str, mut command: impl AsCommand) -> Result<Count> {
         }
     }
     let status = process.wait()?;
-    Ok(count.and_ended(status.success()))
+    count.why = why.kept();
+    Ok(count.and_ended(name, status.success()))
 }
 
 /// Lets a step pass a command it made in place or one it built up.

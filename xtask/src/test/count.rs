@@ -2,31 +2,44 @@
 
 use std::ops::Add;
 
-/// How many tests passed and failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How many tests passed and failed, and what was said of those that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Count {
     pub(super) passed: u64,
     pub(super) failed: u64,
+    pub(super) why: Vec<String>,
 }
 
 impl Add for Count {
     type Output = Self;
 
-    fn add(self, other: Self) -> Self {
-        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    fn add(mut self, other: Self) -> Self {
+        self.why.extend(other.why);
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed, why: self.why }
     }
 }
 
 impl Count {
+    /// So many passed.
+    pub(super) fn passed(passed: u64) -> Self {
+        Self { passed, ..Self::default() }
+    }
+
+    /// One failed, for this reason.
+    pub(super) fn failed(why: impl Into<String>) -> Self {
+        Self { failed: 1, why: vec![why.into()], ..Self::default() }
+    }
+
     /// `test result: ok. 12 passed; 0 failed; …`, as libtest and the runner of
     /// wasm tests print it, and `# pass 12` and `# fail 0` of Node's; other lines count nothing.
     pub(super) fn of_line(line: &str) -> Self {
+        let of = |passed, failed| Self { passed, failed, why: Vec::new() };
         let of_node = |head: &str| line.strip_prefix(head).and_then(|count| count.trim().parse().ok());
         if let Some(passed) = of_node("# pass ") {
-            return Self { passed, failed: 0 };
+            return of(passed, 0);
         }
         if let Some(failed) = of_node("# fail ") {
-            return Self { passed: 0, failed };
+            return of(0, failed);
         }
         let Some((_, rest)) = line.split_once("test result: ") else {
             return Self::default();
@@ -35,14 +48,55 @@ impl Count {
             let (head, _) = rest.split_once(word)?;
             head.rsplit([' ', ';']).find(|part| !part.is_empty())?.parse().ok()
         };
-        Self { passed: before(" passed").unwrap_or(0), failed: before(" failed").unwrap_or(0) }
+        of(before(" passed").unwrap_or(0), before(" failed").unwrap_or(0))
     }
 
-    /// The whole program ended. One that failed without a failed test (it did
+    /// The whole program `name` ended. One that failed without a failed test (it did
     /// not compile, it crashed) is a failure, and so is one that ran no test.
-    pub(super) fn and_ended(self, success: bool) -> Self {
-        let unseen = self.failed == 0 && (!success || self.passed == 0);
-        self + Self { passed: 0, failed: u64::from(unseen) }
+    pub(super) fn and_ended(self, name: &str, success: bool) -> Self {
+        match (success, self.failed, self.passed) {
+            (false, 0, _) => {
+                self + Self::failed(format!("{name} failed, and none of its tests did: see its output above"))
+            }
+            (true, 0, 0) => self + Self::failed(format!("{name} ran no test")),
+            _ => self,
+        }
+    }
+}
+
+/// Most lines kept of one failed test.
+const MOST_LINES: usize = 25;
+
+/// Keeps what a test program says of the tests that failed, to be said again at the end, where it is looked for.
+#[derive(Debug, Default)]
+pub(super) struct Why {
+    kept: Vec<String>,
+    /// Lines of the failed test that is being told of; `None` between them.
+    lines: Option<Vec<String>>,
+}
+
+impl Why {
+    /// One line of the program's output: libtest tells of a failed test below `---- its name stdout ----`, Node below `not ok 3 - its name`.
+    pub(super) fn line(&mut self, line: &str) {
+        let of_libtest = line.starts_with("---- ") && line.ends_with(" stdout ----");
+        if of_libtest || line.trim_start().starts_with("not ok ") {
+            self.end();
+            self.lines = Some(vec![line.to_owned()]);
+        } else if line == "failures:" || line.trim_start().starts_with("ok ") || line.trim() == "..." {
+            self.end();
+        } else if let Some(lines) = self.lines.as_mut().filter(|lines| lines.len() < MOST_LINES && !line.is_empty()) {
+            lines.push(line.to_owned());
+        }
+    }
+
+    fn end(&mut self) {
+        self.kept.extend(self.lines.take().map(|lines| lines.join("\n")));
+    }
+
+    /// What was kept, a text for each failed test.
+    pub(super) fn kept(mut self) -> Vec<String> {
+        self.end();
+        self.kept
     }
 }
 
@@ -51,7 +105,7 @@ mod tests {
     use super::*;
 
     fn count(passed: u64, failed: u64) -> Count {
-        Count { passed, failed }
+        Count { passed, failed, why: Vec::new() }
     }
 
     #[test]
@@ -71,9 +125,37 @@ mod tests {
 
     #[test]
     fn a_program_that_ends_badly_or_tests_nothing_is_a_failure() {
-        assert_eq!(count(5, 0).and_ended(true), count(5, 0));
-        assert_eq!(count(5, 0).and_ended(false), count(5, 1));
-        assert_eq!(count(5, 2).and_ended(false), count(5, 2));
-        assert_eq!(count(0, 0).and_ended(true), count(0, 1));
+        let ended = |count: Count, success| {
+            let count = count.and_ended("a program", success);
+            (count.passed, count.failed, count.why.len())
+        };
+        assert_eq!(ended(count(5, 0), true), (5, 0, 0));
+        assert_eq!(ended(count(5, 0), false), (5, 1, 1));
+        assert_eq!(ended(count(5, 2), false), (5, 2, 0));
+        assert_eq!(ended(count(0, 0), true), (0, 1, 1));
+    }
+
+    #[test]
+    fn what_is_said_of_failed_tests_is_kept() {
+        let mut why = Why::default();
+        let output = concat!(
+            "..F\n\nfailures:\n\n---- line::holds stdout ----\n\nthread panicked\nleft: 1\n\n---- line::goes stdout ----\ngone\n\n",
+            "failures:\n    line::goes\n\ntest result: FAILED. 1 passed; 2 failed\n",
+            "ok 1 - fine\nnot ok 2 - the page\n  ---\n  error: 'no'\n  ...\n# fail 1\n    not ok 1 - inside\n    ...",
+        );
+        output.lines().for_each(|line| why.line(line));
+        assert_eq!(
+            why.kept(),
+            [
+                "---- line::holds stdout ----\nthread panicked\nleft: 1",
+                "---- line::goes stdout ----\ngone",
+                "not ok 2 - the page\n  ---\n  error: 'no'",
+                "    not ok 1 - inside",
+            ]
+        );
+        let mut long = Why::default();
+        long.line("not ok 1 - long");
+        (0..100).for_each(|line| long.line(&format!("line {line}")));
+        assert_eq!(long.kept()[0].lines().count(), MOST_LINES);
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn js(ui: &Ui) -> Result<Count> {
     let tools = Tools::ensure(ui)?;
     scripts::compile(ui, &tools)?;
     let of = |result: Result<()>| match result {
-        Ok(()) => Count { passed: 1, failed: 0 },
+        Ok(()) => Count::passed(1),
         Err(error) => failure(&error),
     };
     let mut files = test_files(&scripts::client().join("tests"))?;
@@ -33,7 +33,7 @@ pub(super) fn js(ui: &Ui) -> Result<Count> {
         .env("ROPELINE_CONSOLE_PARTS", scripts::console_parts(&tools)?);
     let kept =
         scripts::PAGES.iter().fold(Count::default(), |count, page| count + of(scripts::check_page(&tools, page)));
-    Ok(Count { passed: 1, failed: 0 }
+    Ok(Count::passed(1)
         + kept
         + of(scripts::check_client_size(ui, &tools))
         + of(scripts::check_console_size(ui))
