@@ -1,9 +1,9 @@
 //! Which requests to a shop an event's line stands before.
 //!
 //! A rule is held against a path as an origin may understand it, so that no way of writing one gets around the line: decoded once,
-//! dots, empty segments and path parameters taken out, in lower case. What origins understand differently (an encoded slash, an
-//! encoded dot that is left after decoding) is refused. Invariant: of all readings of a path that is not refused, none is
-//! protected while the one judged here is open.
+//! dots and empty segments taken out, in lower case; with path parameters, and without them. What origins understand differently in
+//! other ways (an encoded slash, an encoded dot that is left after decoding) is refused. Invariant: of all readings of a path that is
+//! not refused, none is protected while it is judged to be open here.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -55,7 +55,12 @@ pub struct Ambiguous;
 
 /// A path as rules see it: `/`, or segments that each follow a slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlainPath(String);
+pub struct PlainPath {
+    /// Without parameters (`/seats;row=7` is `/seats`), as some origins take it.
+    cut: String,
+    /// With them, as the others do; none where there are none.
+    whole: Option<String>,
+}
 
 impl PlainPath {
     /// Reads the path of a request, as it was sent.
@@ -69,7 +74,7 @@ impl PlainPath {
         if decoded.chars().any(|c| c.is_control() || c == '\\') || holds_encoded(&decoded) {
             return Err(Ambiguous);
         }
-        let mut segments: Vec<&str> = Vec::new();
+        let mut segments: Vec<(&str, &str)> = Vec::new();
         // No slash is encoded: both have the same segments.
         for (whole, sent) in decoded.split('/').zip(sent.split('/')) {
             let segment = whole.split(';').next().unwrap_or("");
@@ -80,14 +85,16 @@ impl PlainPath {
                 "" | "." | ".." if segment.len() < whole.len() => return Err(Ambiguous),
                 "" | "." => {}
                 ".." => drop(segments.pop()),
-                name => segments.push(name),
+                name => segments.push((name, whole)),
             }
         }
-        Ok(Self(format!("/{}", segments.join("/")).to_lowercase()))
+        let joined = |segments: Vec<&str>| format!("/{}", segments.join("/")).to_lowercase();
+        let (cut, whole) = segments.into_iter().unzip();
+        Ok(Self { cut: joined(cut), whole: decoded.contains(';').then(|| joined(whole)) })
     }
 
-    fn is_below(&self, start: &str) -> bool {
-        self.0.starts_with(start)
+    fn readings(&self) -> impl Iterator<Item = &str> {
+        core::iter::once(self.cut.as_str()).chain(self.whole.as_deref())
     }
 }
 
@@ -142,16 +149,21 @@ impl Gate {
         if self.protect.is_empty() {
             return Some(0);
         }
-        let fits = self.protect.iter().filter(|start| path.is_below(start.trim_end_matches('/')));
+        let below = |start: &str| path.readings().any(|reading| reading.starts_with(start));
+        let fits = self.protect.iter().filter(|start| below(start.trim_end_matches('/')));
         fits.map(String::len).max()
     }
 
     /// Whether this path needs no pass although it is protected.
     #[must_use]
     pub fn opens(&self, path: &PlainPath) -> bool {
+        path.readings().all(|path| self.opens_reading(path))
+    }
+
+    fn opens_reading(&self, path: &str) -> bool {
         self.open_paths.iter().any(|rule| match rule.strip_suffix("/*") {
-            Some(start) => path.0 == start || path.0.strip_prefix(start).is_some_and(|below| below.starts_with('/')),
-            None => path.0 == rule.trim_end_matches('/') || path.0 == *rule,
+            Some(start) => path == start || path.strip_prefix(start).is_some_and(|below| below.starts_with('/')),
+            None => path == rule.trim_end_matches('/') || path == *rule,
         })
     }
 
@@ -230,7 +242,7 @@ fn is_path(path: &str) -> bool {
     let trimmed = path.strip_suffix('/').unwrap_or(path);
     path.len() <= LONGEST_PATH
         && !path.contains(['%', '?', '#', ';', '*'])
-        && (trimmed.is_empty() || PlainPath::of(trimmed).is_ok_and(|plain| plain.0 == trimmed))
+        && (trimmed.is_empty() || PlainPath::of(trimmed).is_ok_and(|plain| plain.cut == trimmed))
 }
 
 #[cfg(test)]

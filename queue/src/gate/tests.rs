@@ -89,6 +89,10 @@ fn no_way_of_writing_a_path_gets_around() {
         "/static/%3b/../../checkout",
         "/static/..%3b/checkout",
         "/;/static/../checkout",
+        // To an origin without path parameters the semicolon is part of the name, and this is not below /static.
+        "/static;v=1/orders",
+        "/static%3bv=1/orders",
+        "/static%3b",
         "/static/..%00/checkout",
         "/static/app.js%00/../../checkout",
         "/static/a%0d%0aX: y",
