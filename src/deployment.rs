@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use ropeline_queue::UnixMillis;
 use ropeline_ticket::keys::PrivateKeys;
 use ropeline_ticket::mac::MacKeys;
 use ropeline_ticket::webcrypto::WebKeys;
@@ -32,6 +33,8 @@ pub struct Deployment {
     pub keyring: Keyring,
     /// Break-glass: whom the gate lets by without asking anybody.
     pub bypass: Bypass,
+    /// Which keys are to be taken away, and when.
+    pub removals: Vec<(String, UnixMillis)>,
     /// The keys of the door that programs fail.
     pub turnstile: Option<Turnstile>,
 }
@@ -141,9 +144,26 @@ impl Deployment {
             keyring: Keyring::from_json(&secret(env, "ROPELINE_KEYS")?)
                 .map_err(|error: KeyringError| invalid("ROPELINE_KEYS", &error))?,
             bypass: text(env, "ROPELINE_BYPASS").map(|events| Bypass::of(&events)).unwrap_or_default(),
+            removals: removals(&text(env, "ROPELINE_KEY_REMOVALS").unwrap_or_default()).ok_or_else(|| {
+                invalid(
+                    "ROPELINE_KEY_REMOVALS",
+                    &"must be like '1a2b3c4d=2026-12-01T09:00:00Z', with commas between several",
+                )
+            })?,
             turnstile: Turnstile::read(env)?,
         })
     }
+}
+
+/// `name=time, …`: names as `ropeline keys list` shows them.
+fn removals(text: &str) -> Option<Vec<(String, UnixMillis)>> {
+    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let one = |part: &str| {
+        let (name, at) = part.split_once('=')?;
+        let name = name.trim();
+        is_name(name).then_some((name.to_owned(), UnixMillis::parse_rfc3339(at.trim())?))
+    };
+    text.split(',').filter(|part| !part.trim().is_empty()).map(one).collect()
 }
 
 fn text(env: &Env, name: &str) -> Option<String> {

@@ -83,7 +83,7 @@ fn line(it: &Reading<'_>, value: fn(&Stats) -> u64) -> Option<Amount> {
     it.stats.as_ref().map(|stats| Amount::whole(value(stats)))
 }
 
-const PER_EVENT: [PerEvent; 29] = [
+const PER_EVENT: [PerEvent; 30] = [
     gauge("line_up", "1 if the event's line answered this reading, else 0", |it| {
         Some(Amount::flag(it.stats.is_some()))
     }),
@@ -119,7 +119,7 @@ const PER_EVENT: [PerEvent; 29] = [
     }),
     gauge(
         "admissions_last_minute_limit",
-        "The limit of it: new_users_per_minute, or the origin's pace where that is lower",
+        "The limit of it: new_users_per_minute, or the origin's pace where that is lower; of that what a brake leaves",
         |it| line(it, |stats| stats.new_users_per_minute),
     ),
     gauge("frontier_position", "Every position up to it has been called; never falls", |it| {
@@ -148,9 +148,14 @@ const PER_EVENT: [PerEvent; 29] = [
     gauge("event_paused_by_operator", "1 while nobody is called because of queue_all, or a pace of 0, else 0", |it| {
         it.stats.as_ref().map(|stats| Amount::flag(stats.paused == Some(Paused::QueueAll)))
     }),
-    gauge("event_paused_by_relay", "1 while nobody is admitted because max_unacked is reached, else 0", |it| {
-        it.stats.as_ref().map(|stats| Amount::flag(stats.paused == Some(Paused::Relay)))
+    gauge("brake_ratio", "How much of the limit of a minute a brake leaves: 1 while none is pulled", |it| {
+        it.stats.as_ref().map(|stats| Amount(stats.brake.map_or(100, |braked| braked.percent) * 10))
     }),
+    gauge(
+        "event_paused_by_relay",
+        "1 while nobody is admitted because max_unacked is reached or the brake pulled all the way, else 0",
+        |it| it.stats.as_ref().map(|stats| Amount::flag(stats.paused == Some(Paused::Relay))),
+    ),
 ];
 
 const PHASES: [(Phase, &str); 6] = [
@@ -173,6 +178,17 @@ const ENTERS: &Outcomes = &[
 ];
 
 const ASKED: &Outcomes = &[("answered", |tally| tally.asked), ("unavailable", |tally| tally.asked_unavailable)];
+
+/// When keys are to be taken away.
+pub fn removals(keys: &[(String, UnixMillis)]) -> String {
+    const NAME: &str = "key_removal_timestamp_seconds";
+    let mut out = Out(String::new());
+    out.family(NAME, GAUGE, "When a key is to be taken away: ROPELINE_KEY_REMOVALS");
+    for (key, at) in keys {
+        out.sample(NAME, format_args!("key=\"{key}\""), Amount(at.get()));
+    }
+    out.0
+}
 
 /// The whole text. `left_out`: events there was no room for; `read_at`: when the objects were read.
 pub fn text(readings: &[Reading<'_>], live: u64, left_out: u64, read_at: UnixMillis) -> String {

@@ -269,7 +269,7 @@ impl ExchangeReply {
 pub enum Paused {
     /// The operator calls nobody (`queue_all`), or the origin has set its pace to 0.
     QueueAll,
-    /// `max_unacked` admissions wait for Kafka.
+    /// `max_unacked` admissions wait for Kafka, or a relay has pulled the brake all the way.
     Relay,
 }
 
@@ -279,6 +279,34 @@ from_json! {
         "relay" => Relay,
     }
 }
+
+/// Why a relay has pulled the brake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BrakeCause {
+    /// Too many of its canary's requests fail.
+    Canary,
+    /// Kafka is too far behind.
+    Lag,
+}
+
+from_json! {
+    enum BrakeCause {
+        "canary" => Canary,
+        "lag" => Lag,
+    }
+}
+
+/// A brake that is pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Braked {
+    /// How much of the limit is left, 0 … 99.
+    pub percent: u64,
+    /// Why.
+    pub cause: BrakeCause,
+}
+
+from_json! { struct Braked { percent, cause } }
 
 /// How far an event has come. Time, the operator and the origin move it on; from `Open` it never goes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
@@ -427,17 +455,20 @@ pub struct Stats {
     pub show_rate: f64,
     /// Why nobody is called, if so.
     pub paused: Option<Paused>,
-    /// The limit of admissions in any 60 seconds: the operator's, or the origin's where that is lower.
+    /// The limit of admissions in any 60 seconds: the operator's, or the origin's where that is lower, as far as a brake
+    /// leaves it.
     pub new_users_per_minute: u64,
     /// Whether a relay has the lease.
     pub relay_leased: bool,
     /// Admissions by which a limit was passed, since this instance of the line started: 0, or there is a bug.
     pub over_limit: u64,
+    /// The brake, while it is pulled.
+    pub brake: Option<Braked>,
     /// The line's clock.
     pub updated_at: UnixMillis,
 }
 
-from_json! { struct Stats { phase = default, entered, waiting, called, present, active, admitted, left, ended, voided, head_seq, acked_seq, frontier, admitted_last_minute, pace_per_minute, show_rate, paused = default, new_users_per_minute = default, relay_leased = default, over_limit = default, updated_at } }
+from_json! { struct Stats { phase = default, entered, waiting, called, present, active, admitted, left, ended, voided, head_seq, acked_seq, frontier, admitted_last_minute, pace_per_minute, show_rate, paused = default, new_users_per_minute = default, relay_leased = default, over_limit = default, brake = default, updated_at } }
 
 /// An event's settings with their version, as the line keeps them.
 #[derive(Clone, Debug, PartialEq, Serialize)]

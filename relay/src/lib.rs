@@ -6,10 +6,11 @@
 //! rskafka); tests put fakes there. [`connect`] finds the cluster. [`entry`] and [`record`] are the formats on both sides,
 //! [`murmur2`] the partitioner, [`config`] the settings, [`telemetry`] the log, [`health`] what probes, Prometheus and
 //! ([`systemd`]) the service manager are told, [`operator`] what operators do,
-//! [`check`] what `ropeline-relay check` looks at, [`canary`] a visitor who comes every few seconds to see whether visitors can.
+//! [`check`] what `ropeline-relay check` looks at, [`canary`] a visitor who comes every few seconds to see whether visitors can, [`brake`] what slows a sale down by itself.
 //!
 //! The one rule from which order follows: *a batch is sent only when everything before it is known to be in the log*.
 
+pub mod brake;
 pub mod broker;
 pub mod canary;
 pub mod check;

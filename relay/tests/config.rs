@@ -71,8 +71,20 @@ fn the_sample_names_every_setting() {
         .split([' ', '{', ','])
         .filter_map(|word| word.strip_suffix(':'))
         .filter(|word| {
-            let section =
-                ["worker", "kafka", "tls", "sasl", "batch", "scan", "intervals", "limits", "health", "canary", "log"];
+            let section = [
+                "worker",
+                "kafka",
+                "tls",
+                "sasl",
+                "batch",
+                "scan",
+                "intervals",
+                "limits",
+                "health",
+                "canary",
+                "brake",
+                "log",
+            ];
             !section.contains(word)
         })
         .collect();
@@ -129,6 +141,9 @@ fn a_mistake_is_named_with_its_field() {
             "canary.visitor_key_file: there is no canary's visitor key: set ROPELINE_RELAY_CANARY_KEY",
         ),
         ("[canary]\nurl = \"https://a.example/queue\"", "canary.url"),
+        ("[brake]\nevents = [\"sale\", \"A sale\"]", "brake.events = \"A sale\": is no id of an event"),
+        ("[brake]\ncanary_failures_percent = 101", "brake.canary_failures_percent = 101: must be within 0 … 100"),
+        ("[brake]\nlag_seconds = 3601", "brake.lag_seconds = 3601: must be within 0 … 3600"),
         ("[canary]\ninterval_seconds = 0", "canary.interval_seconds = 0: must be within 1 … 60"),
     ] {
         let file = File::new("mistake.toml", text);

@@ -128,6 +128,9 @@ impl Inner {
                 self.tell().await?;
                 Ok(json::write(&answer))
             }
+            LineCommand::Brake { cause, by } => {
+                self.step(|line, _| Ok::<_, SqlError>(line.brake(now(), cause, &by)))?.as_json()
+            }
             LineCommand::EndSession { which, by } => {
                 self.step(|line, store| line.end_session(store, now(), which, &by))?.as_json()
             }

@@ -186,6 +186,7 @@ async fn route(c: &Context, path: &str) -> Result<Reply, Problem> {
         (["relay", "lease", "release"], "POST") => relay::release(c).await,
         (["relay", "drain"], "POST") => relay::drain(c).await,
         (["relay", "ack"], "POST") => relay::ack(c).await,
+        (["relay", "brake"], "POST") => relay::brake(c).await,
         (known, _) => Err(allowed(known).map_or_else(not_found, Problem::allowed)),
     }
 }
@@ -206,7 +207,7 @@ fn allowed(segments: &[&str]) -> Option<&'static str> {
         | ["admin", "events", _, "visitors", _] => Some("GET, HEAD, OPTIONS"),
         ["enter" | "claim" | "renew" | "leave" | "complete" | "redeem" | "pace"]
         | ["admin", "events", _, "end-session"]
-        | ["relay", "lease" | "drain" | "ack"]
+        | ["relay", "lease" | "drain" | "ack" | "brake"]
         | ["relay", "lease", "renew" | "release"] => Some("POST, OPTIONS"),
         _ => None,
     }

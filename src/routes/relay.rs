@@ -1,6 +1,7 @@
-//! What a relay calls: lease, drain and ack of an event's admission log.
+//! What a relay calls: lease, drain and ack of an event's admission log; and the brake, with which it slows an event down.
 
 use ropeline_queue::line::log::{Ack, Drain, MAX_DRAIN, Replay};
+use ropeline_queue::wire::{BrakeCause, Braked};
 use ropeline_queue::{Epoch, EventId, Seq, json};
 
 use super::{Context, no_answer, read};
@@ -98,6 +99,25 @@ pub async fn ack(c: &Context) -> Result<Reply, Problem> {
     fields.done()?;
     ask(c, &event, &LineCommand::Ack { epoch, ack }).await?;
     Ok(Reply::empty(204))
+}
+
+/// Halves how many an event lets in, for a quarter of a minute; then it opens again step by step.
+pub async fn brake(c: &Context) -> Result<Reply, Problem> {
+    let by = c.require(Role::Relay)?;
+    let mut fields = c.fields().await?;
+    let (id, cause) = (fields.text("event")?, fields.text("cause")?);
+    fields.done()?;
+    let cause = match cause.as_str() {
+        "canary" => BrakeCause::Canary,
+        "lag" => BrakeCause::Lag,
+        _ => return Err(Problem::field(Slug::MalformedRequest, "cause", "'cause' must be \"canary\" or \"lag\"")),
+    };
+    let event = c.event(&id).await?;
+    let command = LineCommand::Brake { cause, by };
+    let answer = c.ask(Address::line(event.id.as_str()), Message::of(&command)).await?;
+    let braked: Option<Braked> = read(answer)?;
+    let percent = braked.map_or(100, |braked| braked.percent);
+    Ok(Reply::of(200, json::object(&[("event", &event.id), ("percent", &percent)])))
 }
 
 async fn event_and_epoch(c: &Context) -> Result<(String, Epoch), Problem> {

@@ -9,6 +9,7 @@
 //! [`Line::restore`] it**: its memory is then ahead of the truth.
 //!
 //! * `phases`: opening, end, and what the operator and the origin switch.
+//! * `brake`: what a watcher slows down.
 //! * `numbering`: numbers for the batches of lanes.
 //! * `order`: positions of numbers.
 //! * `admission`: claims, renewals, leaves, completions.
@@ -19,6 +20,7 @@
 //! * [`log`]: the relay's lease, drain and ack.
 
 mod admission;
+mod brake;
 mod configure;
 mod controller;
 mod forecast;
@@ -39,6 +41,7 @@ mod window;
 use std::collections::BTreeMap;
 
 pub use self::admission::LEEWAY_SECONDS;
+use self::brake::Brake;
 pub use self::configure::ConfigureError;
 use self::controller::Controller;
 use self::forecast::Foreseen;
@@ -90,6 +93,7 @@ pub struct Line {
     controller: Controller,
     pace: Pace,
     forecast: Option<Foreseen>,
+    brake: Brake,
     relay: RelayRow,
     /// When the relay's lease ends; its row notes a later end, see [`log`].
     leased_until: UnixMillis,
@@ -118,6 +122,7 @@ impl Line {
             controller: Controller::default(),
             pace: Pace::default(),
             forecast: None,
+            brake: Brake::default(),
             leased_until: relay.lease_until,
             relay,
             hold_until: UnixMillis(0),
@@ -209,6 +214,7 @@ impl Line {
             new_users_per_minute: self.per_minute(),
             relay_leased: self.leased_until > self.head.clk,
             over_limit: self.over_limit,
+            brake: self.brake.in_force(self.head.clk),
             updated_at: self.head.clk,
         }
     }

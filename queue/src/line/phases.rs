@@ -118,7 +118,8 @@ impl Line {
             return Some(Paused::QueueAll);
         }
         let unacked = self.head.seq.since(self.relay.acked);
-        (unacked >= settings.max_unacked).then_some(Paused::Relay)
+        let braked = self.brake.in_force(self.head.clk).is_some_and(|braked| braked.percent == 0);
+        (braked || unacked >= settings.max_unacked).then_some(Paused::Relay)
     }
 
     /// Whether anybody may be called and admitted.
@@ -128,10 +129,11 @@ impl Line {
             && self.configured.settings.queueing_method != QueueingMethod::Passthrough
     }
 
-    /// Admissions per minute: the operator's limit, or the origin's where that is lower.
+    /// Admissions per minute: the operator's limit, or the origin's where that is lower; and of that what a brake leaves.
     pub(super) fn per_minute(&self) -> u64 {
         let configured = self.configured.settings.new_users_per_minute;
-        self.course.pace.map_or(configured, |pace| pace.min(configured))
+        let limit = self.course.pace.map_or(configured, |pace| pace.min(configured));
+        self.brake.slow(self.head.clk, limit)
     }
 
     /// Why no new places are given now.

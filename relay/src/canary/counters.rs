@@ -102,6 +102,16 @@ impl Counters {
         registry.register_with_unit("clock_offset", help, Unit::Seconds, self.clock.clone());
     }
 
+    /// How many requests were no success, and how many there were.
+    pub fn seen(&self) -> (u64, u64) {
+        let count = |step: &Step, outcome: &Outcome| {
+            self.requests.get_or_create(&ByOutcome { step: *step, outcome: *outcome }).get()
+        };
+        let of = |outcome: &Outcome| Step::ALL.iter().map(|step| count(step, outcome)).sum::<u64>();
+        let all: u64 = Outcome::ALL.iter().map(of).sum();
+        (all - of(&Outcome::Ok), all)
+    }
+
     /// One request is over.
     pub fn step(&self, step: Step, outcome: Outcome, took: Duration) {
         self.requests.get_or_create(&ByOutcome { step, outcome }).inc();

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ropeline_relay::brake;
 use ropeline_relay::broker::Kafka;
 use ropeline_relay::canary;
 use ropeline_relay::config::Config;
@@ -63,12 +64,16 @@ async fn serve(config: Config) -> Result<Stopped, String> {
         HttpWorker::new(settings.worker_base(), &config.key, relay.clone(), timeout).map_err(|error| error.to_string())
     };
     let mut health = Health::new(settings.health_rules());
-    if let Some(plan) = &config.canary {
-        let counters = Arc::default();
-        health = health.with_canary(Arc::clone(&counters));
-        tokio::spawn(canary::run(plan.clone(), worker()?, counters));
+    let canary = config.canary.clone().map(|plan| (plan, Arc::<canary::Counters>::default()));
+    if let Some((plan, counters)) = &canary {
+        health = health.with_canary(Arc::clone(counters));
+        tokio::spawn(canary::run(plan.clone(), worker()?, Arc::clone(counters)));
     }
     let health = Arc::new(health);
+    if let Some(rules) = settings.brake.rules() {
+        info!(events = settings.brake.events.join(","), "brake: looks every 5 s");
+        tokio::spawn(brake::run(rules, worker()?, Arc::clone(&health), canary.map(|(_, counters)| counters)));
+    }
     if let Some(address) = settings.health.address() {
         let listener = health::server::listen(address).await.map_err(|error| error.to_string())?;
         info!(%address, "health: /healthz, /readyz and /metrics");

@@ -20,8 +20,8 @@ pub use kafka::{
 pub use mistakes::{ConfigError, Mistake};
 pub use secret::Secret;
 pub use settings::{
-    BatchSettings, CanarySettings, HealthSettings, IntervalSettings, LimitSettings, LogFormat, LogSettings, OFF,
-    ScanSettings, Settings, WorkerSettings,
+    BatchSettings, BrakeSettings, CanarySettings, HealthSettings, IntervalSettings, LimitSettings, LogFormat,
+    LogSettings, OFF, ScanSettings, Settings, WorkerSettings,
 };
 
 use crate::canary::Plan;
@@ -171,6 +171,14 @@ impl Config {
                 setting: "kafka.sasl.mechanism",
                 what: "is PLAIN without kafka.tls: the password crosses the network in the clear",
                 remedy: "set kafka.tls.enabled = true, or use SCRAM-SHA-512",
+            });
+        }
+        let brake = &self.settings.brake;
+        if !brake.events.is_empty() && brake.canary_failures_percent > 0 && self.canary.is_none() {
+            warnings.push(Warning {
+                setting: "brake.canary_failures_percent",
+                what: "is of no use without a canary",
+                remedy: "name its event in canary.event, or set this to 0",
             });
         }
         warnings

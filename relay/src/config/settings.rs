@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::file;
 use super::kafka::{self, KafkaSettings};
 use super::mistakes::{ConfigError, Mistakes};
+use crate::brake;
 use crate::fleet::FleetRules;
 use crate::health::HealthRules;
 use crate::machine::Rules;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub health: HealthSettings,
     /// A visitor who comes every few seconds.
     pub canary: CanarySettings,
+    /// When events are slowed down.
+    pub brake: BrakeSettings,
     /// The log.
     pub log: LogSettings,
 }
@@ -123,6 +126,18 @@ pub struct CanarySettings {
     pub interval_seconds: u64,
     /// The limit of one request, in milliseconds.
     pub timeout_ms: u64,
+}
+
+/// `[brake]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BrakeSettings {
+    /// The events that are slowed down; none: nothing is.
+    pub events: Vec<String>,
+    /// From so many percent of the canary's requests on that fail; 0: not for that.
+    pub canary_failures_percent: u64,
+    /// From so many seconds on that Kafka is behind; 0: not for that.
+    pub lag_seconds: u64,
 }
 
 /// `[log]`
@@ -218,6 +233,32 @@ impl CanarySettings {
     }
 }
 
+impl Default for BrakeSettings {
+    fn default() -> Self {
+        Self { events: Vec::new(), canary_failures_percent: 20, lag_seconds: 30 }
+    }
+}
+
+impl BrakeSettings {
+    /// When to slow whom down; none where nobody is to be.
+    pub fn rules(&self) -> Option<brake::Rules> {
+        let rules = brake::Rules {
+            events: self.events.iter().filter_map(|event| EventId::new(event)).collect(),
+            canary_failures_percent: Some(self.canary_failures_percent).filter(|percent| *percent > 0),
+            lag_seconds: Some(self.lag_seconds).filter(|seconds| *seconds > 0).map(|seconds| seconds as f64),
+        };
+        (!rules.events.is_empty()).then_some(rules)
+    }
+
+    fn check(&self, mistakes: &mut Mistakes) {
+        for event in self.events.iter().filter(|event| EventId::new(*event).is_none()) {
+            mistakes.text("brake.events", event, "is no id of an event: 1 to 64 characters of a-z, 0-9 and -");
+        }
+        mistakes.within("brake.canary_failures_percent", self.canary_failures_percent, 0, 100);
+        mistakes.within("brake.lag_seconds", self.lag_seconds, 0, 3_600);
+    }
+}
+
 impl Default for LogSettings {
     fn default() -> Self {
         Self { format: LogFormat::Json, level: "info".to_owned() }
@@ -268,6 +309,7 @@ impl Settings {
         }
         mistakes.within("health.stalled_after_seconds", self.health.stalled_after_seconds, 5, 3_600);
         self.canary.check(mistakes);
+        self.brake.check(mistakes);
         if let Err(error) = telemetry::filter(&self.log.level) {
             let what = format!("is no filter ({error}): use error, warn, info, debug or trace");
             mistakes.text("log.level", &self.log.level, what);

@@ -8,6 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use crate::brake;
 use crate::machine::{Cause, Note, StopCause};
 use crate::types::Seq;
 
@@ -113,6 +114,11 @@ struct ByCause {
     cause: RetryCause,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    cause: brake::Cause,
+}
+
 /// The counters.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -123,6 +129,7 @@ pub struct Counters {
     duplicates: Counter,
     unknown: Counter,
     retries: Family<ByCause, Counter>,
+    pulls: Family<ByReason, Counter>,
 }
 
 fn count(first: Seq, last: Seq) -> u64 {
@@ -134,6 +141,9 @@ impl Counters {
     pub(super) fn register(&self, registry: &mut Registry) {
         for cause in RetryCause::ALL {
             drop(self.retries.get_or_create(&ByCause { cause: *cause }));
+        }
+        for cause in brake::Cause::ALL {
+            drop(self.pulls.get_or_create(&ByReason { cause: *cause }));
         }
         let mut add = |name: &str, help: &str, counter: &Counter| registry.register(name, help, counter.clone());
         add("produced_records", "Admissions this process sent and knows to be in Kafka", &self.produced);
@@ -147,6 +157,7 @@ impl Counters {
         add("duplicate_records", "Repeated admissions met while reading the log back", &self.duplicates);
         add("unknown_outcomes", "Batches after whose produce nobody knew whether they are in Kafka", &self.unknown);
         registry.register("retries", "Calls and waits that had to be made again, by cause", self.retries.clone());
+        registry.register("brake_pulls", "Times this process slowed an event down, by cause", self.pulls.clone());
     }
 
     pub(super) fn count(&self, note: &Note) {
@@ -182,6 +193,10 @@ impl Counters {
 
     pub(super) fn retry(&self, cause: RetryCause) {
         self.retries.get_or_create(&ByCause { cause }).inc();
+    }
+
+    pub(super) fn pulled(&self, cause: brake::Cause) {
+        self.pulls.get_or_create(&ByReason { cause }).inc();
     }
 
     pub(super) fn acked(&self, records: u64) {

@@ -30,9 +30,9 @@ pub use ready::{Condition, Readiness};
 
 use crate::machine::{BrokerFailure, Note, Progress};
 use crate::types::EventId;
+use crate::{brake, canary};
 pub(crate) use counters::label;
 
-use crate::canary;
 use counters::Counters;
 
 /// What comes back too late by this much is said to hang.
@@ -138,6 +138,17 @@ impl Health {
     /// A task's machine has made a step, and its next call or wait is over by `due`.
     pub fn stepped(&self, event: &EventHealth, progress: Progress, notes: &[Note], due: Instant) {
         event.stepped(Instant::now(), progress, notes, due, &self.counters);
+    }
+
+    /// Since how many seconds the oldest admission of `event` is not known to be in Kafka, where this process works on it.
+    pub fn lag_seconds(&self, event: &EventId) -> Option<f64> {
+        let health = lock(&self.events).get(event).map(Arc::clone)?;
+        health.report(Instant::now(), unix_ms()).place.map(|place| place.lag_seconds)
+    }
+
+    /// The brake was pulled.
+    pub fn pulled(&self, cause: brake::Cause) {
+        self.counters.pulled(cause);
     }
 
     /// What Kafka answered, or why not.

@@ -9,7 +9,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde::Serialize;
 
 use super::WorkerApi;
-use super::wire::{self, AckBody, DrainBody, LeaseBody, Problem, ReplayBody, TakeBody};
+use super::wire::{self, AckBody, BrakeBody, DrainBody, LeaseBody, Problem, ReplayBody, TakeBody};
 use crate::config::Secret;
 use crate::machine::{DrainRequest, Drained, Lease, Mark, Pin, WorkerFailure};
 use crate::types::{Epoch, EventId, Seq};
@@ -159,6 +159,17 @@ impl HttpWorker {
             next_offset: pin.next_offset,
         };
         wire::lease(&self.post("/relay/lease", &body).await?)
+    }
+}
+
+/// What the brake asks for.
+impl HttpWorker {
+    /// Slows `event` down; what is left of its limit, percent.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn brake(&self, event: &EventId, cause: &str) -> Result<u64, WorkerFailure> {
+        wire::braked(&self.post("/relay/brake", &BrakeBody { event: event.as_str(), cause }).await?)
     }
 }
 

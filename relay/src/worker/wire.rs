@@ -59,6 +59,21 @@ impl<'a> AckBody<'a> {
 }
 
 #[derive(Serialize)]
+pub(super) struct BrakeBody<'a> {
+    pub(super) event: &'a str,
+    pub(super) cause: &'a str,
+}
+
+#[derive(Deserialize)]
+struct BrakeAnswer {
+    percent: u64,
+}
+
+pub(super) fn braked(body: &[u8]) -> Result<u64, WorkerFailure> {
+    parse("brake", body).map(|BrakeAnswer { percent }| percent)
+}
+
+#[derive(Serialize)]
 struct AckField {
     seq: Seq,
     next_offset: Offset,

@@ -37,7 +37,9 @@ export class Numbers {
     set("waiting", count(stats.waiting));
     set("active", count(stats.active), t("number.of", { n: settings.total_active_users }));
     set("entering", rate(entering), t("number.per_second"));
-    set("admitted", count(stats.admitted_last_minute), t("number.of", { n: settings.new_users_per_minute }));
+    const limit = t("number.of", { n: stats.new_users_per_minute });
+    const brake = stats.brake && t(`brake.${stats.brake.cause}`, { percent: stats.brake.percent });
+    set("admitted", count(stats.admitted_last_minute), brake ? `${limit} · ${brake}` : limit);
     set("pace", rate(stats.pace_per_minute), t("number.per_minute"));
     set("lag", count(lag(stats)), t("number.in_kafka", { n: stats.acked_seq }));
     set("called", count(stats.called), t("number.present", { n: stats.present }));

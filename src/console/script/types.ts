@@ -41,6 +41,9 @@ export interface Stats {
   readonly acked_seq: number;
   readonly admitted_last_minute: number;
   readonly pace_per_minute: number | null;
+  /** The limit in force, per minute. */
+  readonly new_users_per_minute: number;
+  readonly brake: { readonly percent: number; readonly cause: "canary" | "lag" } | null;
   readonly updated_at: string;
 }
 
@@ -73,8 +76,8 @@ export interface Entry {
 /** Admissions that are not in Kafka yet. */
 export const lag = (stats: Stats): number => Math.max(0, stats.head_seq - stats.acked_seq);
 
-/** What holds the line: the operator, or a relay that is too far behind. */
+/** What holds the line: the operator, or a relay that is too far behind or has pulled the brake all the way. */
 export function paused(settings: Settings, stats: Stats | null): "queue_all" | "relay" | null {
   if (settings.queue_all) return "queue_all";
-  return stats && lag(stats) >= settings.max_unacked ? "relay" : null;
+  return stats && (lag(stats) >= settings.max_unacked || stats.brake?.percent === 0) ? "relay" : null;
 }

@@ -3,7 +3,7 @@
 use ropeline_queue::json::{self, Misread};
 use ropeline_queue::line::history::Which;
 use ropeline_queue::line::log::{Ack, Drain, Replay};
-use ropeline_queue::wire::{Configured, Exchange};
+use ropeline_queue::wire::{BrakeCause, Configured, Exchange};
 use ropeline_queue::{Epoch, EventId, Number, Settings, UnixMillis, from_json};
 use serde::Serialize;
 
@@ -35,6 +35,12 @@ pub enum LineCommand {
         pace: Option<Pace>,
         /// Whether it is sold out; none: as it is.
         sold_out: Option<bool>,
+        /// Whose key.
+        by: String,
+    },
+    /// A relay slows the line down for a while. → `Option<Braked>`
+    Brake {
+        cause: BrakeCause,
         /// Whose key.
         by: String,
     },
@@ -100,6 +106,7 @@ from_json! {
         "create" => Create { event, settings, by = default },
         "configure" => Configure { settings, if_version, by = default },
         "pace" => Pace { pace, sold_out, by },
+        "brake" => Brake { cause, by },
         "end_session" => EndSession { which, by },
         "history" => History { number },
         "audit" => Audit,

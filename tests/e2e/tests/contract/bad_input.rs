@@ -94,6 +94,14 @@ fn targets(visitor: &str, pass: &str) -> Vec<Target> {
             ("seq", json!("0")),
             false,
         ),
+        target(
+            post.clone(),
+            "/queue/relay/brake",
+            relay,
+            json!({"event": "bad", "cause": "lag"}),
+            ("cause", json!("rain")),
+            false,
+        ),
         target(post.clone(), "/queue/relay/lease/release", relay, epoch(), ("epoch", json!(null)), false),
         target(
             post,

@@ -21,7 +21,12 @@ pub struct Judged {
 impl Judged {
     /// A fresh deployment.
     pub fn start() -> Self {
-        Self { world: WorldOptions::default().start(), spec: RefCell::new(Spec::load()) }
+        Self::with(WorldOptions::default())
+    }
+
+    /// A fresh deployment with these options.
+    pub fn with(options: WorldOptions) -> Self {
+        Self { world: options.start(), spec: RefCell::new(Spec::load()) }
     }
 
     /// A request, not sent yet.

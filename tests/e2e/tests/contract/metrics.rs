@@ -83,6 +83,7 @@ async fn what_it_counts_is_what_happened() {
         (r#"ropeline_unacked_admissions{event="demo"}"#, 1.0),
         (r#"ropeline_acked_admissions_total{event="demo"}"#, 0.0),
         (r#"ropeline_limit_exceeded_total{event="demo"}"#, 0.0),
+        (r#"ropeline_brake_ratio{event="demo"}"#, 1.0),
         (r#"ropeline_event_leased_by_relay{event="demo"}"#, 0.0),
         (r#"ropeline_event_phase{event="demo",phase="open"}"#, 1.0),
         (r#"ropeline_event_phase{event="demo",phase="ended"}"#, 0.0),
@@ -116,12 +117,13 @@ async fn what_it_counts_is_what_happened() {
 
 #[tokio::test]
 async fn the_catalogue_is_true_and_complete() {
-    let j = Judged::start();
+    let j = Judged::with(WorldOptions::default().var("ROPELINE_KEY_REMOVALS", "1a2b3c4d=2026-12-01T09:00:00Z"));
     j.world
         .create("demo", &json!({"event_start_time": from_now(60_000), "prequeue_start_time": from_now(-1_000)}))
         .await;
     let answer = j.get(PATH).role(Role::Metrics).expect(200).await;
     let text = String::from_utf8(answer.body.to_vec()).expect("text");
+    assert!(text.contains("\nropeline_key_removal_timestamp_seconds{key=\"1a2b3c4d\"} 1796115600\n"), "{text}");
     let mut found: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
     for line in text.lines() {
         if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {

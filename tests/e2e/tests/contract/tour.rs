@@ -267,6 +267,12 @@ async fn relay(j: &Judged) {
     let free = state().expect(200).await.json();
     assert_eq!((&free["relay"], &free["lease_ms"], &free["next_offset"]), (&json!(null), &json!(0), &json!(5)));
     j.get("/queue/relay/events/nobody").role(Role::Relay).problem(404, "unknown-event").await;
+    let brake = post("brake").json(json!({"event": "open", "cause": "lag"})).expect(200).await.json();
+    assert_eq!(brake, json!({"event": "open", "percent": 50}));
+    let stats = j.get("/queue/admin/events/open/stats").role(Role::Admin).expect(200).await.json();
+    assert_eq!(stats["brake"], json!({"percent": 50, "cause": "lag"}));
     let audit = j.get("/queue/admin/events/open/audit").role(Role::Admin).expect(200).await.json();
-    assert!(audit.to_string().contains(r#""action":"replay""#), "{audit}");
+    for action in [r#""action":"replay""#, r#""action":"brake""#] {
+        assert!(audit.to_string().contains(action), "{audit}");
+    }
 }
