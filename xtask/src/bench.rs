@@ -23,11 +23,14 @@ mod histogram;
 pub mod load;
 mod profile;
 mod relay;
+mod scrape;
 mod station;
 mod table;
 
 use floor::Reach;
+use histogram::Histogram;
 use load::Kind;
+use scrape::Scrapers;
 use station::{Yard, load, measure, measure_cost};
 use table::{Goal, Row};
 
@@ -35,9 +38,13 @@ use table::{Goal, Row};
 const AT_ONCE: usize = 7_600;
 /// Descriptors that one process needs for it, and some.
 const DESCRIPTORS: u64 = 8_400;
+/// Enough for five times as many.
+const MANY_DESCRIPTORS: u64 = 65_536;
 /// The long line and the large registry.
 const PLACES: u64 = 1_000_000;
 const EVENTS: u64 = 10_000;
+/// Enters a second while scrapers come, far from what the Worker can do: there a wait is of the scraper's making.
+const CALM: u64 = 200;
 /// What the upload should weigh at most, KB of gzip.
 const GOAL_GZIP_KB: f64 = 250.0;
 
@@ -52,6 +59,8 @@ enum Part {
     Long,
     /// Rows written by the burst and by admissions; polls that ask no object
     Cost,
+    /// How long enters take while nobody scrapes, while some do each second, and while others hang
+    Scrape,
     /// The first answer of a new Worker; what the Worker weighs
     Start,
 }
@@ -114,6 +123,7 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
                 Part::Rush => bench.rush()?,
                 Part::Long => bench.long()?,
                 Part::Cost => bench.cost()?,
+                Part::Scrape => bench.scrape()?,
                 Part::Start => bench.start()?,
             }
         }
@@ -258,6 +268,39 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// The same calm load in turn: alone, with a scraper each second, with that and 20 that never read.
+    fn scrape(&mut self) -> Result<()> {
+        let product = self.yard.product("scraped", false)?;
+        let mut calm = self.load(Kind::Enter, &product);
+        (calm.per_second, calm.seconds) = (CALM, self.options.seconds * 2);
+        measure(&calm)?;
+        let crowds = [("200 enters/s", 0, 0), ("…, scraped each second", 1, 0), ("…, and 20 scrapers hang", 1, 20)];
+        let mut rows = crowds.map(|(name, ..)| Row::new(name));
+        let mut p95s = [const { Vec::new() }; 3];
+        // One commit that the disk holds up is the slowest hundredth of its round: so the twentieth is told, its median over many rounds.
+        let rounds = self.options.rounds * 2;
+        for round in 1..=rounds {
+            self.ui.step(format!("round {round} of {rounds}: enters beside scrapers"));
+            for (((_, asking, hanging), row), p95s) in crowds.iter().zip(&mut rows).zip(&mut p95s) {
+                let scrapers = Scrapers::start(&product.authority(), self.yard.metrics_key(), *asking, *hanging)?;
+                let run = measure(&calm)?;
+                p95s.push(Histogram::from_json(&run["latencies"]).quantile_ms(0.95));
+                row.add(&run);
+                let least = calm.seconds / 2 * *asking as u64;
+                if scrapers.answers() < least {
+                    bail!("the scrapers got {} answers, {least} at least were to be expected", scrapers.answers());
+                }
+            }
+        }
+        let [alone, scraped, hung] = p95s.map(median);
+        self.goals.extend([
+            Goal::at_most("enter, p95, scraped each second / alone", scraped / alone, 1.25),
+            Goal::at_most("enter, p95, and 20 scrapers hang / alone", hung / alone, 1.25),
+        ]);
+        self.rows.extend(rows);
+        Ok(())
+    }
+
     fn start(&mut self) -> Result<()> {
         self.ui.step("first answers of new Workers");
         let mut later = Vec::new();
@@ -265,8 +308,7 @@ impl Bench<'_> {
             let (first, warm) = self.yard.first_answer(turn)?;
             later.push(first - warm);
         }
-        later.sort_by(f64::total_cmp);
-        let median = later.get(2).copied().unwrap_or(f64::INFINITY);
+        let median = median(later);
         let size = Yard::size()?;
         #[allow(clippy::cast_precision_loss)]
         let gzip_kb = size.gzip as f64 / 1_024.0;
@@ -276,6 +318,11 @@ impl Bench<'_> {
         ]);
         Ok(())
     }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::INFINITY)
 }
 
 /// What the objects cost: calls and rows, by a Worker that tells them.
@@ -326,8 +373,11 @@ impl Measured {
     }
 }
 
-/// `ulimit -n`, as far as we may.
-fn raise_descriptors() -> Result<()> {
+/// `ulimit -n` of this process and of all that it starts, as far as we may and need for 7,600 connections.
+///
+/// # Errors
+/// When that is less than they need: how to raise it.
+pub fn raise_descriptors() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(u64::MAX);
     if most < DESCRIPTORS {
@@ -336,8 +386,9 @@ fn raise_descriptors() -> Result<()> {
              `ulimit -Hn {DESCRIPTORS}` as root, or LimitNOFILE= / limits.conf"
         );
     }
-    if limit.current.is_some_and(|current| current < DESCRIPTORS) {
-        setrlimit(Resource::Nofile, Rlimit { current: Some(DESCRIPTORS), maximum: limit.maximum })?;
+    let wanted = most.min(MANY_DESCRIPTORS);
+    if limit.current.is_some_and(|current| current < wanted) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum })?;
     }
     Ok(())
 }

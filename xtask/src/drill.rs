@@ -3,7 +3,10 @@
 //!
 //! As with [`crate::soak`] the work is in the package of the end-to-end tests.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
+use clap::Args;
 
 use crate::process::{self, Output, Process};
 use crate::tools::monitoring::Monitoring;
@@ -11,11 +14,19 @@ use crate::tools::{self, Tools};
 use crate::ui::Ui;
 use crate::{bundle, paths};
 
+/// Options of `cargo xtask drill`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Draw the dashboard as it was meanwhile, from its own queries, as SVG
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+}
+
 /// Builds what is needed and runs it; fails when a fault is not told, or not healed, within a minute.
 ///
 /// # Errors
 /// When something cannot be built or started, or a fault took too long.
-pub fn run(ui: &Ui) -> Result<()> {
+pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     process::stop_children_on_signals()?;
     tools::check_prerequisites(ui, true)?;
     bundle::worker(ui, &Tools::ensure(ui)?)?;
@@ -25,6 +36,7 @@ pub fn run(ui: &Ui) -> Result<()> {
     ui.step("build: the drill");
     process::run("cargo build", tools::cargo().args(["build", "--quiet", "-p", "ropeline-e2e", "--bin", "drill"]))?;
     let mut drill = std::process::Command::new(paths::target().join("debug/drill"));
+    drill.args(&options.picture);
     let status = Process::spawn("drill", &mut drill, Output::Inherit)?.wait()?;
     if !status.success() {
         bail!("a fault was not told, or not healed, within a minute: see the table above");

@@ -243,7 +243,7 @@ impl BrakeSettings {
     /// When to slow whom down; none where nobody is to be.
     pub fn rules(&self) -> Option<brake::Rules> {
         let rules = brake::Rules {
-            events: self.events.iter().filter_map(|event| EventId::new(event)).collect(),
+            events: self.events.iter().filter_map(EventId::new).collect(),
             canary_failures_percent: Some(self.canary_failures_percent).filter(|percent| *percent > 0),
             lag_seconds: Some(self.lag_seconds).filter(|seconds| *seconds > 0).map(|seconds| seconds as f64),
         };

@@ -23,6 +23,7 @@ pub mod drill;
 pub mod faults;
 pub mod monitoring;
 pub mod order;
+pub mod picture;
 mod relay_health;
 pub mod seed;
 pub mod soak;

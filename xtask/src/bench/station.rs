@@ -61,6 +61,11 @@ impl<'a> Yard<'a> {
         Workerd::start(self.tools, &options.v8_flag("--perf-basic-prof"))
     }
 
+    /// The secret of who scrapes.
+    pub(super) fn metrics_key(&self) -> &str {
+        &self.keys.metrics
+    }
+
     /// A file of this run.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name)

@@ -1,5 +1,6 @@
-//! The program behind `cargo xtask drill`.
+//! The program behind `cargo xtask drill`. Its argument, if there is one: where to draw the dashboard.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ropeline_e2e::drill::{self, Fault};
@@ -13,7 +14,8 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no threads: {error}"));
     let ui = Ui::new();
-    let report = runtime.block_on(drill::run(&Fault::ALL, |line| ui.step(line)));
+    let picture = std::env::args_os().nth(1).map(PathBuf::from);
+    let report = runtime.block_on(drill::run(&Fault::ALL, picture.as_deref(), |line| ui.step(line)));
     print!("{report}");
     if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

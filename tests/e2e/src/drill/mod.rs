@@ -1,10 +1,15 @@
 //! Faults, one after the other: when each is told, as what, and when all is well again. Behind `cargo xtask drill`; its short form is a test.
 
 use std::fmt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use tokio::time::sleep;
+use xtask::paths;
 use xtask::ui::seconds;
+
+use crate::picture;
 
 mod fault;
 mod scene;
@@ -66,11 +71,12 @@ impl fmt::Display for Report {
     }
 }
 
-/// Plays these faults, one after the other.
+/// Plays these faults, one after the other. `picture`: where to draw the dashboard as it was meanwhile, if anywhere.
 ///
 /// # Panics
-/// When the scene cannot be set up, or does not become well.
-pub async fn run(faults: &[Fault], mut say: impl FnMut(&str)) -> Report {
+/// When the scene cannot be set up, or does not become well; when there can be no picture.
+pub async fn run(faults: &[Fault], picture: Option<&Path>, mut say: impl FnMut(&str)) -> Report {
+    let began = now_seconds();
     say("start: Worker, Kafka, relay, Prometheus, Alertmanager, visitors");
     let mut scene = Scene::start().await;
     let mut outcomes = Vec::new();
@@ -85,7 +91,22 @@ pub async fn run(faults: &[Fault], mut say: impl FnMut(&str)) -> Report {
     if !outcomes.iter().all(Outcome::holds) {
         scene.world.keep();
     }
+    if let Some(path) = picture {
+        draw(path, scene.monitoring.port, (began, now_seconds()))
+            .await
+            .unwrap_or_else(|error| panic!("no picture: {error:#}"));
+        say(&format!("{} is the dashboard of this drill", path.display()));
+    }
     Report(outcomes)
+}
+
+async fn draw(path: &Path, port: u16, time: (f64, f64)) -> Result<()> {
+    let file = std::fs::read_to_string(paths::root().join("ops/grafana/dashboards/ropeline.json"))?;
+    Ok(std::fs::write(path, picture::dashboard(&file, port, time).await?)?)
+}
+
+fn now_seconds() -> f64 {
+    crate::now_ms() as f64 / 1_000.0
 }
 
 async fn play(scene: &mut Scene, fault: Fault) -> Outcome {

@@ -10,6 +10,7 @@ use xtask::tools::monitoring::Monitoring as Programs;
 use xtask::ui::Ui;
 use xtask::{free_port, paths};
 
+pub mod prometheus;
 pub mod receiver;
 
 use crate::world::HOW_TO_GET_IT;
@@ -33,6 +34,8 @@ pub struct Watched<'a> {
 pub struct Monitoring {
     /// What Slack and the dead man's switch get.
     pub receiver: Receiver,
+    /// Where Prometheus answers, on this machine.
+    pub port: u16,
     prometheus: Process,
     _alertmanager: Process,
 }
@@ -102,7 +105,7 @@ impl Monitoring {
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg("--rules.alert.resend-delay=5s");
         let prometheus = spawn("Prometheus", command, dir.join("prometheus.log"), port);
-        Self { receiver, prometheus, _alertmanager: alertmanager }
+        Self { receiver, port, prometheus, _alertmanager: alertmanager }
     }
 
     /// Prometheus stands still: it holds its connections, and neither reads nor scrapes.
