@@ -13,7 +13,7 @@
 //!   them together.
 //! * [`http`] is a small HTTP/1.1 client, used by [`api`] (the calls we make
 //!   to Ropeline), by [`crowd`] (simulated visitors) and by [`mod@bench`].
-//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`], [`simulate`], [`mod@fuzz`], [`soak`] and [`drill`] are the commands that are more than a
+//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`], [`simulate`], [`mod@fuzz`], [`soak`], [`drill`] and [`mod@k6`] are the commands that are more than a
 //!   call.
 
 pub mod api;
@@ -24,6 +24,7 @@ pub mod crowd;
 pub mod drill;
 pub mod fuzz;
 pub mod http;
+pub mod k6;
 pub mod kafka;
 pub mod keys;
 pub mod mutants;

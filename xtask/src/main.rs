@@ -36,7 +36,9 @@ enum Command {
     /// Hold the promises against the real runtime, under load, with `kill -9` at random
     Soak(xtask::soak::Options),
     /// Stop, hang and break parts of a running sale, and see each told by the real Prometheus and Alertmanager, and healed
-    Drill,
+    Drill(xtask::drill::Options),
+    /// Run a load scenario of tests/load by k6, against the real runtime here or against a deployment
+    K6(xtask::k6::Options),
     /// Price a sale (a million enter, 50,000 are let in) from what is measured on this machine
     Bill(xtask::bench::bill::Options),
     /// Play simulated sales and hold the estimates of waiting times to the waits
@@ -78,7 +80,8 @@ fn run(ui: &Ui) -> Result<()> {
         Command::Fuzz(options) => xtask::fuzz::run(ui, &options),
         Command::Bench(options) => xtask::bench::run(ui, &options),
         Command::Soak(options) => xtask::soak::run(ui, &options),
-        Command::Drill => xtask::drill::run(ui),
+        Command::Drill(options) => xtask::drill::run(ui, &options),
+        Command::K6(options) => xtask::k6::run(ui, &options),
         Command::Bill(options) => xtask::bench::bill::run(ui, &options),
         Command::Calibrate(options) => xtask::calibrate::run(ui, &options),
         Command::Simulate(options) => xtask::simulate::run(&options),

@@ -213,6 +213,7 @@ fn e2e(ui: &Ui) -> Result<Count> {
     Consumers::ensure(ui)?;
     Verifiers::ensure(ui)?;
     Monitoring::ensure(ui)?;
+    tools::k6::ensure(ui)?;
     bundle::worker(ui, &tools)?;
     bundle::programs(ui)?;
     // Each test has a Worker of its own; more at once than cores only adds noise.

@@ -17,6 +17,8 @@ use crate::{paths, process};
 
 pub mod chromium;
 pub mod consumers;
+mod go;
+pub mod k6;
 mod maven;
 pub mod monitoring;
 mod npm;
@@ -194,7 +196,7 @@ pub fn ensure_cargo_fuzz(ui: &Ui) -> Result<PathBuf> {
 /// # Errors
 /// When something is missing.
 pub fn check_prerequisites_of_tests(ui: &Ui) -> Result<()> {
-    let checks = [check_prerequisites(ui, true), python::require(), verifiers::require_go()];
+    let checks = [check_prerequisites(ui, true), python::require(), go::require()];
     let missing: Vec<String> = checks.into_iter().filter_map(|check| Some(format!("{:#}", check.err()?))).collect();
     if missing.is_empty() { Ok(()) } else { bail!("{}", missing.join("\n  - ")) }
 }

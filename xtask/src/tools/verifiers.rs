@@ -5,14 +5,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::{Lock, Stamp, log, maven, npm, python, require_java};
+use super::{Lock, Stamp, go, log, maven, npm, python, require_java};
 use crate::ui::Ui;
 use crate::{paths, process};
-
-/// The oldest Go that builds the one in Go.
-const GO: (u32, u32) = (1, 22);
 
 /// Where the verifiers are.
 #[derive(Debug, Clone)]
@@ -32,7 +29,7 @@ impl Verifiers {
     /// When Node, Python, Go, Java or Maven is missing (and how to get it), or an installation fails.
     pub fn ensure(ui: &Ui) -> Result<Self> {
         python::require()?;
-        require_go()?;
+        go::require()?;
         require_java()?;
         let _lock = Lock::take(ui)?;
         let requirements = source("fastapi").join("requirements.txt");
@@ -120,22 +117,6 @@ fn node_home(ui: &Ui) -> Result<PathBuf> {
         }
     }
     Ok(home.to_path_buf())
-}
-
-/// Whether there is a Go that is new enough.
-pub(super) fn require_go() -> Result<()> {
-    let how = format!(
-        "Go {}.{} or newer: https://go.dev/dl, Debian/Ubuntu `apt install golang`, macOS `brew install go`",
-        GO.0, GO.1
-    );
-    let Ok(text) = process::output("go version", Command::new("go").args(["env", "GOVERSION"])) else {
-        bail!(how);
-    };
-    let mut parts = text.trim().trim_start_matches("go").split('.').map_while(|part| part.parse::<u32>().ok());
-    match (parts.next(), parts.next()) {
-        (Some(major), Some(minor)) if (major, minor) < GO => bail!("{how} (found {})", text.trim()),
-        _ => Ok(()),
-    }
 }
 
 fn go(ui: &Ui) -> Result<PathBuf> {
