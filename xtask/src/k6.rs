@@ -61,7 +61,7 @@ impl Scenario {
 pub struct Options {
     /// Which scenario
     scenario: Scenario,
-    /// Against this deployment, its prefix included (https://queue.example.com/queue), instead of one that is started here
+    /// Against this deployment, its prefix included (`https://queue.example.com/queue`), instead of one that is started here
     #[arg(long, value_name = "URL", requires = "event")]
     url: Option<String>,
     /// The deployment's event
