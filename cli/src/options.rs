@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use ropeline_keys::document::Role;
 use ropeline_queue::EventId;
 
-use crate::commands::{check, keys};
+use crate::commands::{check, keys, load};
 
 const AFTER_HELP: &str = "\
 Environment: ROPELINE_URL (--url), ROPELINE_ADMIN_KEY (the admin's bearer secret; no option takes a key itself). `check` also takes
@@ -71,6 +71,8 @@ pub enum Command {
     /// Looks at a deployment from outside, changes nothing, and says what to do where something is wrong
     #[command(after_help = check::AFTER_HELP)]
     Check(check::Check),
+    /// Lets a load scenario loose on a deployment, by k6
+    Load(load::Load),
     /// Prints a completion script for a shell
     Completions {
         /// Which shell

@@ -9,6 +9,7 @@ mod draw;
 mod get;
 pub mod keys;
 mod list;
+pub mod load;
 mod purge;
 mod status;
 mod throw;
@@ -44,6 +45,7 @@ pub async fn run(cli: &Cli) -> Result<(), Failure> {
         Command::Keys(keys) => keys::run(global, keys),
         Command::Draw(draw) => draw::run(global, draw).await,
         Command::Check(check) => check::check(global, check).await,
+        Command::Load(load) => load::load(global, load).await,
         Command::Completions { shell } => completions::completions(*shell),
     }
 }

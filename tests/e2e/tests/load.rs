@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use ropeline_e2e::{WorldOptions, json};
-use xtask::k6::{Place, Run, Scenario, check_order};
+use ropeline_load::{Place, Run, Scenario};
 use xtask::tools;
 use xtask::ui::Ui;
 
@@ -25,8 +25,15 @@ async fn the_incident_fails_nobody_and_keeps_the_order() {
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let dir = world.dir.join("k6");
     let outcome = tokio::task::spawn_blocking(move || {
-        let run =
-            Run { program: &program, scenario: Scenario::Incident, url: &url, event: "load", settings: &settings, dir };
+        let run = Run {
+            program: &program,
+            scenario: Scenario::Incident,
+            url: &url,
+            event: "load",
+            settings: &settings,
+            dir,
+            report: true,
+        };
         run.run().unwrap_or_else(|error| panic!("{error:#}"))
     })
     .await
@@ -35,14 +42,13 @@ async fn the_incident_fails_nobody_and_keeps_the_order() {
         assert_eq!(outcome.value(count, "count"), 0.0, "{count}");
     }
     assert!(outcome.value("ropeline_enter", "max") <= SLOWEST_MS, "{}", outcome.summary["metrics"]["ropeline_enter"]);
-    assert!(outcome.within, "a threshold was crossed: {}", outcome.summary["metrics"]);
+    outcome.check().unwrap_or_else(|error| panic!("{error:#}: {}", outcome.summary["metrics"]));
     let numbers: BTreeSet<u64> = outcome.places.iter().map(|Place { number, .. }| *number).collect();
     assert_eq!(
         (outcome.places.len(), numbers),
         (VISITORS, (1..=VISITORS as u64).collect()),
         "each has a number, none is missing"
     );
-    check_order(&outcome.places).unwrap_or_else(|error| panic!("{error:#}"));
     let stats = world.stats("load").await;
     assert_eq!((&stats["entered"], &stats["over_limit"], &stats["voided"]), (&json!(VISITORS), &json!(0), &json!(0)));
     let admitted = outcome.value("ropeline_admitted", "count");

@@ -4,12 +4,14 @@
 //! * `steer`: the switches, with their effect on the board.
 //! * `look`: list, get, status, watch, visitors, audit.
 //! * `draws`: a draw that holds, and ones that were tampered with.
+//! * `load`: a load scenario.
 //! * `checks`: a deployment that is well, and ones that are not.
 //! * `proxy` stands between the program and the Worker where a test needs something to happen there.
 
 mod apply;
 mod checks;
 mod draws;
+mod load;
 mod look;
 mod proxy;
 mod steer;
