@@ -74,3 +74,22 @@ fn the_event_file_that_is_shown_can_be_applied() {
     let file = EventFile::read("cli.md", text).expect("an event file");
     assert_eq!((file.event.as_str(), file.settings.len()), ("spring-sale", 8));
 }
+
+#[test]
+fn the_workflow_for_ones_own_ci_calls_what_there_is() {
+    use clap::Parser as _;
+    let workflow = include_str!("../../ops/ci/load.yml");
+    let calls: Vec<&str> = workflow
+        .lines()
+        .map(|line| line.trim().trim_start_matches("run: "))
+        .filter(|line| line.starts_with("ropeline "))
+        .map(|line| line.split(['|', '#']).next().unwrap_or_default())
+        .collect();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    for call in calls {
+        let call = call.replace("\"$EVENT\"", "ci-1-1");
+        Cli::try_parse_from(call.split_whitespace()).unwrap_or_else(|error| panic!("{call}: {error}"));
+    }
+    // `bash` fails a pipe of which the first part failed; the shell that is the default does not.
+    assert!(workflow.contains("| tee") && workflow.contains("shell: bash"));
+}
