@@ -157,7 +157,9 @@ impl Deployment {
 
 /// `name=time, …`: names as `ropeline keys list` shows them.
 fn removals(text: &str) -> Option<Vec<(String, UnixMillis)>> {
-    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let is_name = |name: &str| {
+        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
     let one = |part: &str| {
         let (name, at) = part.split_once('=')?;
         let name = name.trim();

@@ -15,7 +15,7 @@ use ropeline_queue::json::{self, ToJson};
 use ropeline_queue::line::log::LogError;
 use ropeline_queue::line::{self as engine, Audit, ConfigureError, Paced, Step};
 use ropeline_queue::settings::SettingsError;
-use ropeline_queue::wire::{Configured, Exchange, ExchangeReply, Op, OpAnswer};
+use ropeline_queue::wire::{Configured, Exchange};
 use ropeline_queue::{EventId, Settings};
 use worker::js_sys::Object;
 use worker::wasm_bindgen::JsValue;
@@ -30,6 +30,7 @@ use super::cost;
 use super::line_store::{self, SqlLine, ToldRow};
 use super::reply::{self, Refused};
 use super::sql::{Database, SqlError};
+use super::trace;
 use crate::clock::{age_ms, now, now_ms};
 
 const TELL_BOUND: Duration = Duration::from_secs(5);
@@ -276,34 +277,9 @@ impl Inner {
             self.line.replace(None);
         }
         if let (true, Ok(Stepped::Is(reply))) = (self.trace, &answer) {
-            self.trace(exchange, reply);
+            trace::exchange(self.event.borrow().as_ref(), exchange, reply);
         }
         answer?.as_json()
-    }
-
-    /// One JSON line per exchange with what a checker needs to know that limits and order were kept.
-    fn trace(&self, exchange: &Exchange, reply: &ExchangeReply) {
-        let answered = exchange.ops.iter().zip(&reply.ops);
-        let ops: Vec<_> = answered.map(|(op, answer)| json::object(&[("op", op), ("answer", answer)])).collect();
-        let claims =
-            exchange.ops.iter().any(|op| matches!(op, Op::Claim { .. } | Op::Complete { .. } | Op::Leave { .. }));
-        if !claims && exchange.count == 0 {
-            return;
-        }
-        let admitted = reply.ops.iter().filter(|answer| matches!(answer, OpAnswer::Admitted { .. })).count();
-        let event = self.event.borrow();
-        let line = json::object(&[
-            ("trace", &"exchange"),
-            ("event", &*event),
-            ("clk", &reply.board.updated_at),
-            ("lane", &exchange.lane),
-            ("numbering", &reply.numbering),
-            ("ops", &json::Raw(&json::list(&ops))),
-            ("admitted", &admitted),
-            ("frontier", &reply.board.frontier),
-            ("active", &reply.board.active_users),
-        ]);
-        worker::console_log!("{line}");
     }
 
     /// `work` answers JSON.

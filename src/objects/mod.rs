@@ -16,3 +16,4 @@ pub mod registry_do;
 mod reply;
 mod sql;
 mod tally;
+mod trace;

@@ -1,8 +1,9 @@
 //! What a relay calls: lease, drain and ack of an event's admission log; and the brake, with which it slows an event down.
 
+use ropeline_queue::json::{self, FromJson as _};
 use ropeline_queue::line::log::{Ack, Drain, MAX_DRAIN, Replay};
-use ropeline_queue::wire::{BrakeCause, Braked};
-use ropeline_queue::{Epoch, EventId, Seq, json};
+use ropeline_queue::wire::BrakeCause;
+use ropeline_queue::{Epoch, EventId, Seq};
 
 use super::{Context, no_answer, read};
 use crate::http::problem::{Problem, Slug};
@@ -107,16 +108,12 @@ pub async fn brake(c: &Context) -> Result<Reply, Problem> {
     let mut fields = c.fields().await?;
     let (id, cause) = (fields.text("event")?, fields.text("cause")?);
     fields.done()?;
-    let cause = match cause.as_str() {
-        "canary" => BrakeCause::Canary,
-        "lag" => BrakeCause::Lag,
-        _ => return Err(Problem::field(Slug::MalformedRequest, "cause", "'cause' must be \"canary\" or \"lag\"")),
-    };
+    let cause = BrakeCause::from_json(&mut cause.into())
+        .map_err(|_| Problem::field(Slug::MalformedRequest, "cause", "'cause' must be \"canary\" or \"lag\""))?;
     let event = c.event(&id).await?;
     let command = LineCommand::Brake { cause, by };
     let answer = c.ask(Address::line(event.id.as_str()), Message::of(&command)).await?;
-    let braked: Option<Braked> = read(answer)?;
-    let percent = braked.map_or(100, |braked| braked.percent);
+    let percent: u64 = read(answer)?;
     Ok(Reply::of(200, json::object(&[("event", &event.id), ("percent", &percent)])))
 }
 

@@ -47,23 +47,32 @@ impl Brake {
         (percent < 100).then_some(Braked { percent, cause })
     }
 
+    fn percent(self, clk: UnixMillis) -> u64 {
+        self.in_force(clk).map_or(100, |braked| braked.percent)
+    }
+
     /// What is left of a limit, at least one unless it is closed.
     pub(super) fn slow(self, clk: UnixMillis, limit: u64) -> u64 {
-        self.in_force(clk).map_or(limit, |braked| (limit * braked.percent).div_ceil(100))
+        (limit * self.percent(clk)).div_ceil(100)
+    }
+
+    /// Whether nobody is let in.
+    pub(super) fn is_closed(self, clk: UnixMillis) -> bool {
+        self.percent(clk) == 0
     }
 
     fn pull(&mut self, clk: UnixMillis, cause: BrakeCause) {
         if self.0.is_some_and(|pull| clk.since(pull.at) < APART_MS) {
             return;
         }
-        let half = self.in_force(clk).map_or(100, |braked| braked.percent) / 2;
+        let half = self.percent(clk) / 2;
         self.0 = Some(Pull { at: clk, left: if half < LEAST { 0 } else { half }, cause });
     }
 }
 
 impl Line {
-    /// Pulls the brake. What is in force then; none if that is nothing, which cannot be. `by`: whose key.
-    pub fn brake(&mut self, now: UnixMillis, cause: BrakeCause, by: &str) -> Step<Option<Braked>> {
+    /// Pulls the brake. How much of the limit is left then, percent. `by`: whose key.
+    pub fn brake(&mut self, now: UnixMillis, cause: BrakeCause, by: &str) -> Step<u64> {
         self.catch_up(now);
         let mut changes = Vec::new();
         self.turn(&mut changes);
@@ -75,6 +84,6 @@ impl Line {
         }
         self.brake.pull(clk, cause);
         self.seal(&mut changes);
-        Step { answer: self.brake.in_force(clk), changes }
+        Step { answer: self.brake.percent(clk), changes }
     }
 }

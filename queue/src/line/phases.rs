@@ -118,8 +118,8 @@ impl Line {
             return Some(Paused::QueueAll);
         }
         let unacked = self.head.seq.since(self.relay.acked);
-        let braked = self.brake.in_force(self.head.clk).is_some_and(|braked| braked.percent == 0);
-        (braked || unacked >= settings.max_unacked).then_some(Paused::Relay)
+        let closed = self.brake.is_closed(self.head.clk);
+        (closed || unacked >= settings.max_unacked).then_some(Paused::Relay)
     }
 
     /// Whether anybody may be called and admitted.

@@ -38,7 +38,7 @@ pub enum LineCommand {
         /// Whose key.
         by: String,
     },
-    /// A relay slows the line down for a while. → `Option<Braked>`
+    /// A relay slows the line down for a while. → `u64`, percent that are left
     Brake {
         cause: BrakeCause,
         /// Whose key.
