@@ -5,7 +5,7 @@
 //! larger number, and nobody has another's.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -15,7 +15,8 @@ use serde_json::Value;
 const CROSSED: i32 = 99;
 
 /// What is written beside each other for k6.
-const SCRIPTS: [(&str, &str); 8] = [
+const SCRIPTS: [(&str, &str); 9] = [
+    ("lib/options.js", include_str!("../../tests/load/lib/options.js")),
     ("lib/settings.js", include_str!("../../tests/load/lib/settings.js")),
     ("lib/visitor.js", include_str!("../../tests/load/lib/visitor.js")),
     ("incident.js", include_str!("../../tests/load/incident.js")),
@@ -73,8 +74,6 @@ pub struct Run<'a> {
     pub settings: &'a [(String, String)],
     /// Where files of this run go: the scripts, k6's summary, what the scenario writes down.
     pub dir: PathBuf,
-    /// Whether k6's own report is shown.
-    pub report: bool,
 }
 
 /// A place that was given: which, and when it was asked for and answered, milliseconds since 1970 by k6's clock.
@@ -132,17 +131,17 @@ pub fn setting(text: &str) -> Result<(String, String), String> {
 }
 
 impl Run<'_> {
-    /// Runs k6 to its end.
+    /// k6 as it is to be run, with its scripts beside it. The caller starts it, and has [`Run::outcome`] judge how it ended.
     ///
     /// # Errors
-    /// When it cannot run, or left no summary; a crossed gate is in the outcome.
-    pub fn run(&self) -> Result<Outcome> {
+    /// When a file cannot be written.
+    pub fn command(&self) -> Result<Command> {
         for (name, text) in SCRIPTS {
             let file = self.dir.join("scripts").join(name);
             std::fs::create_dir_all(file.parent().unwrap_or(&self.dir))?;
             std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         }
-        let (summary, console) = (self.dir.join("summary.json"), self.dir.join("console.log"));
+        let (summary, console) = (self.summary(), self.console());
         for old in [&summary, &console] {
             let _ = std::fs::remove_file(old);
         }
@@ -154,24 +153,35 @@ impl Run<'_> {
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .env("QUEUE_URL", self.url)
             .env("EVENT", self.event)
-            // The scenarios need no key, so none is handed on.
-            .env_remove("ROPELINE_ADMIN_KEY")
             .stdin(Stdio::null());
-        if !self.report {
-            k6.stdout(Stdio::null());
+        // The scenarios need no key, so none is handed on.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROPELINE_")) {
+            k6.env_remove(name);
         }
-        let status = k6.status().with_context(|| {
-            format!(
-                "cannot start {}: k6 1.8 is at https://grafana.com/docs/k6/latest/set-up/install-k6, or `go install go.k6.io/k6@v1.8.1`",
-                self.program.display()
-            )
-        })?;
-        let text = std::fs::read_to_string(&console).unwrap_or_default();
+        Ok(k6)
+    }
+
+    /// What the scenario wrote down: every place, and what went wrong.
+    #[must_use]
+    pub fn console(&self) -> PathBuf {
+        self.dir.join("console.log")
+    }
+
+    fn summary(&self) -> PathBuf {
+        self.dir.join("summary.json")
+    }
+
+    /// What came of it.
+    ///
+    /// # Errors
+    /// When k6 did not run to its end, or left no summary; a crossed gate is in the outcome.
+    pub fn outcome(&self, status: ExitStatus) -> Result<Outcome> {
+        let text = std::fs::read_to_string(self.console()).unwrap_or_default();
         if !status.success() && status.code() != Some(CROSSED) {
             let last: Vec<&str> = text.lines().rev().filter(|line| !line.starts_with("place ")).take(5).collect();
             bail!("k6 failed ({status}) {}", last.join("; "));
         }
-        let summary = std::fs::read_to_string(&summary).context("k6 left no summary")?;
+        let summary = std::fs::read_to_string(self.summary()).context("k6 left no summary")?;
         let places = text.lines().filter_map(place).collect();
         Ok(Outcome { summary: serde_json::from_str(&summary)?, places, within: status.success() })
     }

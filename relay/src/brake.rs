@@ -5,7 +5,7 @@
 //!
 //! Invariant: it is nothing but a reader of what health and canary know; what it meets touches no other work.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,38 +44,51 @@ pub struct Rules {
     pub lag_seconds: Option<f64>,
 }
 
-/// Goes on for ever. `canary`: what it counts, where there is one.
-pub async fn run(rules: Rules, worker: HttpWorker, health: Arc<Health>, canary: Option<Arc<canary::Counters>>) {
+/// Starts to watch over each event by itself, so that none waits for another one's call. `canary`: what it counts, where there is one.
+pub fn start(rules: &Rules, worker: HttpWorker, health: &Arc<Health>, canary: Option<&Arc<canary::Counters>>) {
+    let worker = Arc::new(worker);
+    for event in &rules.events {
+        let (worker, health) = (Arc::clone(&worker), Arc::clone(health));
+        tokio::spawn(watch(event.clone(), rules.clone(), worker, health, canary.map(Arc::clone)));
+    }
+}
+
+/// Goes on for ever. What it meets is said when it changes.
+async fn watch(
+    event: EventId,
+    rules: Rules,
+    worker: Arc<HttpWorker>,
+    health: Arc<Health>,
+    canary: Option<Arc<canary::Counters>>,
+) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failures = Failures::default();
-    let mut pulled = BTreeMap::new();
+    let mut before = None;
     loop {
         ticks.tick().await;
         let percent = canary.as_ref().and_then(|canary| failures.percent(canary.seen()));
-        for event in &rules.events {
-            let cause = rules.cause(percent, health.lag_seconds(event));
-            let before = pulled.get(event).copied();
-            match cause {
-                None if before.is_some() => {
-                    info!(%event, "brake: no reason any more, the line opens again step by step")
-                }
-                None => {}
-                Some(cause) => match worker.brake(event, cause.as_str()).await {
-                    Ok(left) => {
-                        health.pulled(cause);
-                        if before != Some(cause) {
-                            warn!(%event, cause = cause.as_str(), left_percent = left, "brake: pulled, and again every 5 s until it is well");
-                        }
-                    }
-                    Err(failure) => warn!(%event, cause = cause.as_str(), %failure, "brake: cannot be pulled"),
-                },
-            }
-            match cause {
-                None => pulled.remove(event),
-                Some(cause) => pulled.insert(event.clone(), cause),
-            };
+        let pulled = match rules.cause(percent, health.lag_seconds(&event)) {
+            None => None,
+            Some(cause) => Some((cause, worker.brake(&event, cause.as_str()).await)),
+        };
+        let now = pulled.as_ref().map(|(cause, done)| (*cause, done.is_ok()));
+        if let Some((cause, true)) = now {
+            health.pulled(cause);
         }
+        if now != before {
+            match pulled {
+                Some((cause, Ok(left))) => {
+                    let cause = cause.as_str();
+                    warn!(%event, cause, left_percent = left, "brake: pulled, and again every 5 s until it is well");
+                }
+                Some((cause, Err(failure))) => {
+                    warn!(%event, cause = cause.as_str(), %failure, "brake: cannot be pulled");
+                }
+                None => info!(%event, "brake: no reason any more, the line opens again step by step"),
+            }
+        }
+        before = now;
     }
 }
 

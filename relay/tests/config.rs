@@ -122,6 +122,8 @@ fn the_environment_wins_over_the_file() {
 
 #[test]
 fn a_mistake_is_named_with_its_field() {
+    let many: Vec<String> = (0..101).map(|index| format!("sale-{index}")).collect();
+    let too_many = format!("[brake]\nevents = {many:?}");
     for (text, words) in [
         ("[worker]\nurll = \"x\"", "urll"),
         ("[worker]\nkey = \"hunter2\"", "worker.key: there is no such setting: secrets stand in files"),
@@ -142,6 +144,7 @@ fn a_mistake_is_named_with_its_field() {
         ),
         ("[canary]\nurl = \"https://a.example/queue\"", "canary.url"),
         ("[brake]\nevents = [\"sale\", \"A sale\"]", "brake.events = \"A sale\": is no id of an event"),
+        (&too_many, "brake.events: names 101 events: at most 100"),
         ("[brake]\ncanary_failures_percent = 101", "brake.canary_failures_percent = 101: must be within 0 … 100"),
         ("[brake]\nlag_seconds = 3601", "brake.lag_seconds = 3601: must be within 0 … 3600"),
         ("[canary]\ninterval_seconds = 0", "canary.interval_seconds = 0: must be within 1 … 60"),

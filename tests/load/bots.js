@@ -1,22 +1,10 @@
 // Nineteen of twenty take a place and never come back; the twentieth is a person, and must get in all the same.
 
-import { settings } from "./lib/settings.js";
-import { thresholds, Visitor } from "./lib/visitor.js";
+import { optionsOf, steadily, thresholds } from "./lib/options.js";
+import { Visitor } from "./lib/visitor.js";
 
-export const options = {
-  scenarios: {
-    bots: {
-      executor: "constant-arrival-rate",
-      rate: settings.rate,
-      timeUnit: "1s",
-      duration: `${settings.seconds}s`,
-      preAllocatedVUs: settings.visitors,
-    },
-  },
-  // Nobody who stays may run out of patience because of those who do not.
-  thresholds: Object.assign(thresholds(), { ropeline_gave_up: ["count==0"] }),
-  summaryTrendStats: ["min", "med", "p(95)", "p(99)", "max"],
-};
+// Nobody who stays may run out of patience because of those who do not.
+export const options = optionsOf({ bots: steadily() }, Object.assign(thresholds(), { ropeline_gave_up: ["count==0"] }));
 
 export default function () {
   const visitor = new Visitor();

@@ -1,20 +1,10 @@
 // The incident: 7,600 visitors enter at the same moment, wait, poll as told, are let in, visit the shop and leave.
 
+import { atOnce, optionsOf, thresholds } from "./lib/options.js";
 import { settings } from "./lib/settings.js";
-import { lastNumber, thresholds, Visitor } from "./lib/visitor.js";
+import { lastNumber, Visitor } from "./lib/visitor.js";
 
-export const options = {
-  scenarios: {
-    incident: {
-      executor: "per-vu-iterations",
-      vus: settings.visitors,
-      iterations: 1,
-      maxDuration: `${settings.patience + 60}s`,
-    },
-  },
-  thresholds: thresholds(settings.visitors),
-  summaryTrendStats: ["min", "med", "p(95)", "p(99)", "max"],
-};
+export const options = optionsOf({ incident: atOnce(settings.visitors) }, thresholds(settings.visitors));
 
 export function setup() {
   return lastNumber();

@@ -3,30 +3,27 @@
 // its prequeue_start_time before.
 
 import { sleep } from "k6";
+import { optionsOf } from "./lib/options.js";
 import { settings } from "./lib/settings.js";
-import { thresholds, Visitor } from "./lib/visitor.js";
+import { Visitor } from "./lib/visitor.js";
 
 const third = `${Math.ceil(settings.seconds / 3)}s`;
 
-export const options = {
-  scenarios: {
-    onsale: {
-      executor: "ramping-arrival-rate",
-      startRate: Math.ceil(settings.rate / 10),
-      timeUnit: "1s",
-      preAllocatedVUs: settings.visitors,
-      stages: [
-        { target: settings.rate, duration: third },
-        { target: settings.rate * 5, duration: "10s" },
-        { target: settings.rate, duration: "10s" },
-        { target: Math.ceil(settings.rate / 10), duration: third },
-        { target: 0, duration: third },
-      ],
-    },
+export const options = optionsOf({
+  onsale: {
+    executor: "ramping-arrival-rate",
+    startRate: Math.ceil(settings.rate / 10),
+    timeUnit: "1s",
+    preAllocatedVUs: settings.visitors,
+    stages: [
+      { target: settings.rate, duration: third },
+      { target: settings.rate * 5, duration: "10s" },
+      { target: settings.rate, duration: "10s" },
+      { target: Math.ceil(settings.rate / 10), duration: third },
+      { target: 0, duration: third },
+    ],
   },
-  thresholds: thresholds(),
-  summaryTrendStats: ["min", "med", "p(95)", "p(99)", "max"],
-};
+});
 
 export default function () {
   const visitor = new Visitor();

@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
-use ropeline_load::{Run, Scenario};
+use ropeline_load::{Outcome, Run, Scenario};
 use ropeline_queue::UnixMillis;
 use serde_json::json;
 
 use crate::api::Api;
 use crate::bench::raise_descriptors;
 use crate::keys::Keys;
-use crate::process::{self, free_port};
+use crate::process::{self, Output, Process, free_port};
 use crate::tools::{self, Tools};
 use crate::ui::Ui;
 use crate::workerd::{Workerd, WorkerdOptions};
@@ -56,13 +56,21 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     let url = options.url.as_deref().or(own.as_deref()).unwrap_or_default();
     let event = options.event.as_deref().unwrap_or(EVENT);
     ui.step(format!("k6: {} against {url}, event {event}", options.scenario.name()));
-    let run =
-        Run { program: &program, scenario: options.scenario, url, event, settings: &options.set, dir, report: true };
-    raise_descriptors()?;
-    let outcome = run.run()?;
-    outcome.check()?;
+    let run = Run { program: &program, scenario: options.scenario, url, event, settings: &options.set, dir };
+    let outcome = play(&run)?;
+    outcome.check().with_context(|| format!("{} has what visitors met", run.console().display()))?;
     ui.step(format!("{} places were given, in order, and no gate was crossed", outcome.places.len()));
     Ok(())
+}
+
+/// Runs k6 to its end, its report on this terminal; ended with this program.
+///
+/// # Errors
+/// As [`Run::outcome`].
+pub fn play(run: &Run<'_>) -> Result<Outcome> {
+    raise_descriptors()?;
+    let status = Process::spawn("k6", &mut run.command()?, Output::Inherit)?.wait()?;
+    run.outcome(status)
 }
 
 /// A Worker on this machine with the event; one that opens when the scenario has come so far.

@@ -229,9 +229,10 @@ fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
-/// A program that succeeds or fails as a whole.
+/// A program that succeeds or fails as a whole. What it says is of interest when it fails, and then also at the end.
 fn check(name: &str, mut command: impl AsCommand) -> Result<Count> {
-    process::run(name, command.as_command())?;
+    let log = paths::tools().join(format!("logs/{}.log", name.replace(' ', "-")));
+    process::run_logged(name, command.as_command(), &log)?;
     Ok(Count::passed(1))
 }
 

@@ -2,7 +2,10 @@
 //!
 //! Every visitor of it takes a number: it goes to rehearsals, unless something else is asked for in so many words.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use clap::Args;
 use ropeline_load::{Run, Scenario, setting};
@@ -46,29 +49,42 @@ pub async fn load(global: &Global, options: &Load) -> Result<(), Failure> {
     let scenario = options.scenario.name();
     let url = client.base();
     confirm(&options.sure, &format!("'{scenario}' lets visitors loose on '{event}' at {url}"))?;
-    let dir = std::env::temp_dir().join(format!("ropeline-load-{}", std::process::id()));
-    let run = Run {
-        program: &options.k6,
-        scenario: options.scenario,
-        url,
-        event,
-        settings: &options.set,
-        dir: dir.clone(),
-        report: !global.json,
-    };
-    let outcome = run.run().map_err(|error| Failure::Failed(format!("{error:#}")));
-    // What is left of a run that cannot be removed is in the system's directory for such files.
-    let _ = std::fs::remove_dir_all(dir);
-    let outcome = outcome?;
-    let held = outcome.check();
+    let dir = private_dir()?;
+    let run =
+        Run { program: &options.k6, scenario: options.scenario, url, event, settings: &options.set, dir: dir.clone() };
+    let failed = |error: anyhow::Error| Failure::Failed(format!("{error:#}"));
+    let mut k6 = run.command().map_err(failed)?;
+    if global.json {
+        k6.stdout(Stdio::null());
+    }
+    let status = k6.status().map_err(|error| {
+        Failure::Failed(format!(
+            "cannot start {}: {error}; k6 1.8 is at https://grafana.com/docs/k6/latest/set-up/install-k6, or `go install go.k6.io/k6@v1.8.1`",
+            options.k6.display()
+        ))
+    })?;
+    let outcome = run.outcome(status).map_err(failed)?;
+    let held = outcome
+        .check()
+        .map_err(|error| failed(error.context(format!("{} has what visitors met", run.console().display()))));
     if global.json {
         output::json(&json!({
             "scenario": scenario, "event": event, "places": outcome.places.len(), "holds": held.is_ok(), "metrics": outcome.summary["metrics"],
         }))?;
     }
-    held.map_err(|error| Failure::Failed(format!("{error:#}")))?;
+    // What did not hold is kept: it says which visitor met what.
+    held?;
+    let _ = std::fs::remove_dir_all(dir);
     if global.json {
         return Ok(());
     }
     output::say(format!("{event}: {} places were given, in order, and no gate was crossed", outcome.places.len()))
+}
+
+/// A new directory for this user alone: what is in it is run.
+fn private_dir() -> Result<PathBuf, Failure> {
+    let dir = std::env::temp_dir().join(format!("ropeline-load-{}", std::process::id()));
+    let made = DirBuilder::new().mode(0o700).create(&dir);
+    made.map_err(|error| Failure::Failed(format!("cannot make {}: {error}", dir.display())))?;
+    Ok(dir)
 }

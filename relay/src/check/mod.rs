@@ -4,8 +4,8 @@
 //! looked at is; every call is bounded, and the whole by less than a minute; no secret is shown.
 
 mod brokers;
-mod canary;
 pub mod certificates;
+mod events;
 mod remedy;
 mod settings;
 mod topic;
@@ -27,10 +27,10 @@ use crate::machine::TEST_SUFFIX;
 pub async fn check(config: &Config) -> Report {
     let mut lines = configuration(config);
     lines.extend(certificates::check(&config.settings.kafka.tls, now()));
-    let (kafka, worker, canary) = tokio::join!(kafka(config), worker::check(config), canary::check(config));
+    let (kafka, worker, events) = tokio::join!(kafka(config), worker::check(config), events::check(config));
     lines.extend(kafka);
     lines.extend(worker);
-    lines.extend(canary);
+    lines.extend(events);
     Report::new(lines)
 }
 

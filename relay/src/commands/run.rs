@@ -72,7 +72,7 @@ async fn serve(config: Config) -> Result<Stopped, String> {
     let health = Arc::new(health);
     if let Some(rules) = settings.brake.rules() {
         info!(events = settings.brake.events.join(","), "brake: looks every 5 s");
-        tokio::spawn(brake::run(rules, worker()?, Arc::clone(&health), canary.map(|(_, counters)| counters)));
+        brake::start(&rules, worker()?, &health, canary.as_ref().map(|(_, counters)| counters));
     }
     if let Some(address) = settings.health.address() {
         let listener = health::server::listen(address).await.map_err(|error| error.to_string())?;

@@ -239,6 +239,9 @@ impl Default for BrakeSettings {
     }
 }
 
+/// Each is looked at every five seconds by a task of its own.
+const MOST_BRAKED: usize = 100;
+
 impl BrakeSettings {
     /// When to slow whom down; none where nobody is to be.
     pub fn rules(&self) -> Option<brake::Rules> {
@@ -253,6 +256,10 @@ impl BrakeSettings {
     fn check(&self, mistakes: &mut Mistakes) {
         for event in self.events.iter().filter(|event| EventId::new(*event).is_none()) {
             mistakes.text("brake.events", event, "is no id of an event: 1 to 64 characters of a-z, 0-9 and -");
+        }
+        if self.events.len() > MOST_BRAKED {
+            let what = format!("names {} events: at most {MOST_BRAKED}", self.events.len());
+            mistakes.add("brake.events", None, what);
         }
         mistakes.within("brake.canary_failures_percent", self.canary_failures_percent, 0, 100);
         mistakes.within("brake.lag_seconds", self.lag_seconds, 0, 3_600);

@@ -24,23 +24,6 @@ const withoutPlace = new Counter("ropeline_without_place");
 // http_req_failed is then transport errors and statuses outside the contract; an honest 429 or 503 is none.
 http.setResponseCallback(http.expectedStatuses({ min: 200, max: 299 }, 409, 429, 503));
 
-/** The gates of every scenario: `least` visitors get a place, and nobody who wants one goes home without. `latency`: null leaves it out. */
-export function thresholds(least = 1, latency = settings) {
-  const gates = {
-    ropeline_entered: [`count>=${least}`],
-    ropeline_without_place: ["count==0"],
-    ropeline_failed: ["count==0"],
-    ropeline_disorder: ["count==0"],
-    dropped_iterations: ["count==0"],
-    http_req_failed: ["rate==0"],
-  };
-  if (latency) {
-    gates.ropeline_enter = [`p(95)<${latency.p95}`, `p(99)<${latency.p99}`, `max<${latency.slowest}`];
-    gates.ropeline_status = [`p(95)<${latency.p95}`, `p(99)<${latency.p99}`];
-  }
-  return gates;
-}
-
 const DIGITS = "0123456789abcdef";
 
 function newKey() {
@@ -203,6 +186,8 @@ export class Visitor {
   }
 
   leave() {
+    // Who passed without a queue has no place to give up.
+    if (!this.place.ticket) return;
     this.ask(() => http.post(`${settings.base}/leave`, null, { headers: this.headers(), tags: { name: "leave" } }), [204]);
   }
 }

@@ -1,28 +1,20 @@
 //! The brake: a sale slows down by itself while something is wrong, and opens again step by step.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ropeline_e2e::faults::{Fault, Rule};
-use ropeline_e2e::{Method, Value, World, WorldOptions, json, new_key};
-use xtask::services::{Relay, RelayOptions};
+use ropeline_e2e::{HealthOf, Method, Value, World, WorldOptions, json, new_key};
+use xtask::bundle::Programs;
+use xtask::services::Relay;
+
+use crate::canary;
 
 const SALE: &str = "sale";
 
-/// A relay that watches over the sale, with a canary that visits each second, and no broker to work with.
-fn relay(world: &World, brake: &str) -> Relay {
-    let (config, key) = (world.dir.join("relay.toml"), world.dir.join("canary.key"));
-    std::fs::write(&key, new_key()).expect("a file");
-    let settings = format!(
-        "[canary]\nevent = \"canary\"\nvisitor_key_file = \"{}\"\ninterval_seconds = 1\n[brake]\nevents = [\"{SALE}\"]\n{brake}\n",
-        key.display()
-    );
-    std::fs::write(&config, settings).expect("a file");
-    let log = world.dir.join("relay.log");
-    let options = RelayOptions {
-        config: Some(config),
-        ..RelayOptions::new(&world.issuer, "127.0.0.1:1", "none", &world.keys.relay, &log)
-    };
-    Relay::start(&options).expect("a relay")
+/// A relay that watches over the sale.
+fn relay(world: &World, brake: &str) -> (Relay, HealthOf) {
+    canary::relay(world, "canary", &format!("[brake]\nevents = [\"{SALE}\"]\n{brake}\n"))
 }
 
 async fn world() -> World {
@@ -89,4 +81,29 @@ async fn while_kafka_is_too_far_behind_the_sale_slows_down() {
     let stats = until(&world, |percent| percent == 0).await;
     assert_eq!((&stats["brake"]["cause"], &stats["paused"]), (&json!("lag"), &json!("relay")));
     assert_eq!(stats["over_limit"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_which_events_are_watched_over_and_which_are_not_there() {
+    let world = world().await;
+    let config = world.dir.join("check.toml");
+    let settings = format!("[canary]\nevent = \"canary\"\n[brake]\nevents = [\"{SALE}\", \"sael\"]\n");
+    std::fs::write(&config, settings).expect("a file");
+    let output = Command::new(Programs::built().relay)
+        .args(["check", "--config"])
+        .arg(&config)
+        .env("ROPELINE_RELAY_WORKER_URL", &world.issuer)
+        .env("ROPELINE_RELAY_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+        .env("ROPELINE_RELAY_KEY", &world.keys.relay)
+        .env("ROPELINE_RELAY_CANARY_KEY", new_key())
+        .output()
+        .expect("the relay's program");
+    let said = String::from_utf8_lossy(&output.stdout);
+    for line in [
+        "ok   canary canary: a rehearsal",
+        "ok   brake sale: is slowed down",
+        "warn brake sael: there is no such event",
+    ] {
+        assert!(said.contains(line), "{line:?} is not in: {said}{}", String::from_utf8_lossy(&output.stderr));
+    }
 }

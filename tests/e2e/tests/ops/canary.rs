@@ -7,13 +7,13 @@ use ropeline_e2e::{HealthOf, World, WorldOptions, json, new_key};
 use xtask::free_port;
 use xtask::services::{Relay, RelayOptions};
 
-/// A relay with a canary that visits each second, and no broker to work with.
-fn relay(world: &World, event: &str) -> (Relay, HealthOf) {
+/// A relay with a canary that visits each second, these settings beside, and no broker to work with.
+pub fn relay(world: &World, event: &str, more: &str) -> (Relay, HealthOf) {
     let port = free_port().expect("a port");
     let (config, key) = (world.dir.join("relay.toml"), world.dir.join("canary.key"));
     std::fs::write(&key, new_key()).expect("a file");
     let settings = format!(
-        "[canary]\nevent = \"{event}\"\nvisitor_key_file = \"{}\"\ninterval_seconds = 1\ntimeout_ms = 700\n",
+        "[canary]\nevent = \"{event}\"\nvisitor_key_file = \"{}\"\ninterval_seconds = 1\ntimeout_ms = 700\n{more}",
         key.display()
     );
     std::fs::write(&config, settings).expect("a file");
@@ -46,7 +46,7 @@ async fn until(health: &HealthOf, series: &str, reached: impl Fn(f64) -> bool) -
 async fn it_counts_what_a_visitor_sees_and_leaves_no_line_behind() {
     let world = WorldOptions::default().faults().start();
     world.create("canary", &json!({"test": true})).await;
-    let (_relay, health) = relay(&world, "canary");
+    let (_relay, health) = relay(&world, "canary", "");
     until(&health, "ropeline_canary_rounds_total", |rounds| rounds >= 8.0).await;
     until(&health, "ropeline_canary_up", |up| up == 1.0).await;
     for step in ["enter", "status", "leave"] {
@@ -97,7 +97,7 @@ async fn only_a_rehearsal_is_visited_and_what_to_do_is_said_once() {
     let world = World::start();
     world.create("sale", &json!({})).await;
     for event in ["sale", "nobody-made-it"] {
-        let (mut relay, health) = relay(&world, event);
+        let (mut relay, health) = relay(&world, event, "");
         until(&health, "ropeline_canary_rounds_total", |rounds| rounds >= 4.0).await;
         assert_eq!(health.sample("ropeline_canary_up").await, Some(0.0));
         assert_eq!(health.sample(&requests("enter", "ok")).await, Some(0.0));
@@ -110,7 +110,7 @@ async fn only_a_rehearsal_is_visited_and_what_to_do_is_said_once() {
     }
     assert_eq!(world.stats("sale").await["entered"], 0, "no number of a sale was taken");
     // Made while the relay runs, it is visited.
-    let (_relay, health) = relay(&world, "late");
+    let (_relay, health) = relay(&world, "late", "");
     until(&health, "ropeline_canary_rounds_total", |rounds| rounds >= 2.0).await;
     world.create("late", &json!({"test": true})).await;
     until(&health, "ropeline_canary_up", |up| up == 1.0).await;

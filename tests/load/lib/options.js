@@ -1,0 +1,41 @@
+// What scenarios have in common: how visitors come, and what must hold.
+
+import { settings } from "./settings.js";
+
+/** The gates of every scenario: `least` visitors get a place, and nobody who wants one goes home without. `latency`: null leaves it out. */
+export function thresholds(least = 1, latency = settings) {
+  const gates = {
+    ropeline_entered: [`count>=${least}`],
+    ropeline_without_place: ["count==0"],
+    ropeline_failed: ["count==0"],
+    ropeline_disorder: ["count==0"],
+    dropped_iterations: ["count==0"],
+    http_req_failed: ["rate==0"],
+  };
+  if (latency) {
+    gates.ropeline_enter = [`p(95)<${latency.p95}`, `p(99)<${latency.p99}`, `max<${latency.slowest}`];
+    gates.ropeline_status = [`p(95)<${latency.p95}`, `p(99)<${latency.p99}`];
+  }
+  return gates;
+}
+
+/** A scenario's options. */
+export function optionsOf(scenarios, gates = thresholds()) {
+  return { scenarios, thresholds: gates, summaryTrendStats: ["min", "med", "p(95)", "p(99)", "max"] };
+}
+
+/** So many visitors at the same moment. */
+export function atOnce(vus, startTime = "0s") {
+  return { executor: "per-vu-iterations", vus, iterations: 1, startTime, maxDuration: `${settings.patience + 60}s` };
+}
+
+/** RATE a second, for so many seconds. */
+export function steadily(seconds = settings.seconds) {
+  return {
+    executor: "constant-arrival-rate",
+    rate: settings.rate,
+    timeUnit: "1s",
+    duration: `${seconds}s`,
+    preAllocatedVUs: settings.visitors,
+  };
+}
