@@ -214,6 +214,7 @@ fn e2e(ui: &Ui) -> Result<Count> {
     Verifiers::ensure(ui)?;
     Monitoring::ensure(ui)?;
     tools::k6::ensure(ui)?;
+    tools::compose::ensure(ui)?;
     bundle::worker(ui, &tools)?;
     bundle::programs(ui)?;
     // Each test has a Worker of its own; more at once than cores only adds noise.

@@ -16,6 +16,7 @@ use crate::ui::Ui;
 use crate::{paths, process};
 
 pub mod chromium;
+pub mod compose;
 pub mod consumers;
 mod go;
 pub mod k6;

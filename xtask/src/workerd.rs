@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 use std::io::{Read, Write as _};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,7 +40,9 @@ pub const FLOOR: [Namespace; 2] = [("LANE", "Lane"), ("LINE", "Line")];
 /// What to run, and where.
 #[derive(Clone)]
 pub struct WorkerdOptions {
-    /// Where it listens, on 127.0.0.1.
+    /// Where it listens.
+    pub host: Ipv4Addr,
+    /// The port there.
     pub port: u16,
     /// Its directory: configuration, state and log. Kept: a second start finds
     /// the state again.
@@ -71,6 +74,7 @@ impl WorkerdOptions {
     pub fn product(port: u16, state_dir: impl Into<PathBuf>, keys: &Keys) -> Self {
         let var = |name: &str, value: String| (name.to_owned(), value);
         Self {
+            host: Ipv4Addr::LOCALHOST,
             port,
             state_dir: state_dir.into(),
             bundle: paths::worker_bundle(),
@@ -92,6 +96,7 @@ impl WorkerdOptions {
     #[must_use]
     pub fn ceilings(port: u16, state_dir: impl Into<PathBuf>) -> Self {
         Self {
+            host: Ipv4Addr::LOCALHOST,
             port,
             state_dir: state_dir.into(),
             bundle: paths::bench_bundle(),
@@ -332,7 +337,7 @@ fn configuration(options: &WorkerdOptions, data: &Path) -> Result<String> {
         .as_ref()
         .map_or_else(String::new, |_| format!("    (name = \"{BEFORE}\", esModule = embed \"bundle/{BEFORE}\"),\n"));
     let flags = options.v8_flags.iter().map(|flag| format!("\"{flag}\"")).collect::<Vec<_>>().join(", ");
-    let port = options.port;
+    let (host, port) = (options.host, options.port);
     let date = compatibility_date()?;
     let data = data.display();
     Ok(format!(
@@ -346,7 +351,7 @@ const config :Workerd.Config = (
 {services}  ],
   v8Flags = [{flags}],
   sockets = [
-    (name = "http", address = "127.0.0.1:{port}", http = (), service = "worker"),
+    (name = "http", address = "{host}:{port}", http = (), service = "worker"),
 {second}  ],
 );
 

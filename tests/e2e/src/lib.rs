@@ -12,6 +12,7 @@
 //! * [`faults`] puts doubles between the Worker and its objects, which fail as told.
 //! * [`soak`] holds a crowd's history against the promises, over kills of the runtime.
 //! * [`monitoring`] runs the real Prometheus and Alertmanager with the files of `ops/`; [`drill`] makes things go wrong before their eyes.
+//! * [`hosts`] makes machines and networks of their own on this one.
 //! * [`seed`] makes random parts repeatable: `ROPELINE_SEED`.
 //!
 //! The tests need what `cargo xtask test e2e` installs and builds. Without it they fail and say so; they are never skipped.
@@ -21,6 +22,7 @@ pub mod checker;
 pub mod copies;
 pub mod drill;
 pub mod faults;
+pub mod hosts;
 pub mod monitoring;
 pub mod order;
 pub mod picture;

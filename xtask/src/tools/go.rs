@@ -1,6 +1,6 @@
 //! Programs that Go builds from its module proxy, each of one version.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -43,6 +43,34 @@ pub(super) fn install(ui: &Ui, name: &str, package: &str) -> Result<PathBuf> {
         .env("GOBIN", &bin)
         .env("CGO_ENABLED", "0");
     process::run_logged(&format!("go install {name}"), &mut go, &log(name))?;
+    stamp.set()?;
+    Ok(program)
+}
+
+/// Builds the program in `source`, of the modules that its `go.sum` names, unless it is there.
+pub(super) fn build(ui: &Ui, name: &str, what: &str, source: &Path) -> Result<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(source)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    files.retain(|file| {
+        file.extension().is_some_and(|extension| ["go", "mod", "sum"].iter().any(|known| extension == *known))
+    });
+    files.sort();
+    let program = paths::tools().join(name).join("program");
+    let stamp = Stamp::of_files(name, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    if stamp.is_current() && program.is_file() {
+        return Ok(program);
+    }
+    ui.step(format!("tools: {what}"));
+    process::run_logged(
+        "go build",
+        Command::new("go")
+            .args(["build", "-mod=readonly", "-o"])
+            .arg(&program)
+            .arg(".")
+            .env("CGO_ENABLED", "0")
+            .current_dir(source),
+        &log(name),
+    )?;
     stamp.set()?;
     Ok(program)
 }

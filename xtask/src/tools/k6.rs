@@ -7,7 +7,8 @@ use anyhow::Result;
 use super::{Lock, go};
 use crate::ui::Ui;
 
-const K6: &str = "v1.8.1";
+/// Its version.
+pub const K6: &str = "v1.8.1";
 
 /// `k6`, built unless it is there.
 ///

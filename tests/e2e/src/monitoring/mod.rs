@@ -82,8 +82,8 @@ impl Monitoring {
             &[
                 ("scheme: https", "scheme: http"),
                 ("queue.example.com", &watched.worker),
-                ("127.0.0.1:9464", &watched.relay),
-                ("127.0.0.1:9093", &format!("127.0.0.1:{alertmanager_port}")),
+                ("relay:9464", &watched.relay),
+                ("alertmanager:9093", &format!("127.0.0.1:{alertmanager_port}")),
             ],
         );
         changed(

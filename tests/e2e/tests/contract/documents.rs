@@ -47,6 +47,7 @@ fn every_document_that_is_linked_is_there() {
         "docs/configuration.md",
         "docs/console.md",
         "docs/incident.md",
+        "docs/isolation.md",
         "docs/metrics.md",
         "docs/page.md",
         "docs/runbook.md",
