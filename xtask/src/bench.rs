@@ -15,11 +15,11 @@ use crate::workerd::Workerd;
 use crate::{bundle, process};
 
 pub mod bill;
-mod connection;
+pub mod connection;
 mod cost;
 mod fixture;
 mod floor;
-mod histogram;
+pub mod histogram;
 pub mod load;
 mod profile;
 mod relay;

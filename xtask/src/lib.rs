@@ -13,7 +13,7 @@
 //!   them together.
 //! * [`http`] is a small HTTP/1.1 client, used by [`api`] (the calls we make
 //!   to Ropeline), by [`crowd`] (simulated visitors) and by [`mod@bench`].
-//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`], [`simulate`], [`mod@fuzz`], [`soak`], [`drill`] and [`mod@k6`] are the commands that are more than a
+//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`], [`simulate`], [`mod@fuzz`], [`soak`], [`overload`], [`drill`] and [`mod@k6`] are the commands that are more than a
 //!   call.
 
 pub mod api;
@@ -28,6 +28,7 @@ pub mod k6;
 pub mod kafka;
 pub mod keys;
 pub mod mutants;
+pub mod overload;
 pub mod paths;
 pub mod process;
 pub mod scripts;

@@ -39,6 +39,8 @@ enum Command {
     Drill(xtask::drill::Options),
     /// Run a load scenario of tests/load by k6, against the real runtime here or against a deployment
     K6(xtask::k6::Options),
+    /// Bring five times what this machine serves, and connections that only take room; a table says what became of them
+    Overload,
     /// Price a sale (a million enter, 50,000 are let in) from what is measured on this machine
     Bill(xtask::bench::bill::Options),
     /// Play simulated sales and hold the estimates of waiting times to the waits
@@ -82,6 +84,7 @@ fn run(ui: &Ui) -> Result<()> {
         Command::Soak(options) => xtask::soak::run(ui, &options),
         Command::Drill(options) => xtask::drill::run(ui, &options),
         Command::K6(options) => xtask::k6::run(ui, &options),
+        Command::Overload => xtask::overload::run(ui),
         Command::Bill(options) => xtask::bench::bill::run(ui, &options),
         Command::Calibrate(options) => xtask::calibrate::run(ui, &options),
         Command::Simulate(options) => xtask::simulate::run(&options),

@@ -334,6 +334,18 @@ pub fn port_answers(port: u16) -> bool {
     .is_ok()
 }
 
+/// Memory that a process has in use, in KiB (proc(5), `VmRSS`).
+///
+/// # Errors
+/// When it does not run, or the system does not say.
+pub fn resident_kib(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB")).and_then(|kib| kib.trim().parse().ok());
+    kib.with_context(|| format!("no VmRSS in {path}"))
+}
+
 /// The full path of a program on the PATH.
 #[must_use]
 pub fn find_program(name: impl AsRef<OsStr>) -> Option<PathBuf> {

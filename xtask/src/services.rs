@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustix::process::Signal;
 
 use crate::bundle::Programs;
@@ -109,11 +109,7 @@ impl Relay {
     /// # Errors
     /// When it does not run, or the system does not say.
     pub fn resident_kib(&self) -> Result<u64> {
-        let path = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix("kB")).and_then(|kib| kib.trim().parse().ok());
-        kib.with_context(|| format!("no VmRSS in {path}"))
+        process::resident_kib(self.process.id())
     }
 
     /// SIGTERM: it finishes its batch, acks and leaves. Says how it ended.

@@ -7,6 +7,7 @@
 //! * [`trace`] reads what the line said about every exchange; [`checker`] rebuilds limits and order from that.
 //! * [`copies`] holds what stands in Kafka against the admission log.
 //! * [`order`] holds numbers against the times at which requests were sent and answered.
+//! * [`overload`] brings more than can be served.
 //! * [`tokens`] forges tickets and passes with the deployment's keys, and with other ones.
 //! * [`voucher`] signs assertions as a shop does.
 //! * [`faults`] puts doubles between the Worker and its objects, which fail as told.
@@ -25,6 +26,7 @@ pub mod faults;
 pub mod hosts;
 pub mod monitoring;
 pub mod order;
+pub mod overload;
 pub mod picture;
 mod relay_health;
 pub mod seed;

@@ -227,6 +227,14 @@ impl World {
         Client::new(&self.authority)
     }
 
+    /// Memory that the Worker's runtime has in use, in KiB.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn resident_kib(&self) -> anyhow::Result<u64> {
+        xtask::process::resident_kib(lock(&self.workerd).id())
+    }
+
     /// The bearer secret of a role.
     #[must_use]
     pub fn secret(&self, role: Role) -> &str {

@@ -5,20 +5,28 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// One connection to a server.
-pub(super) struct Connection {
+#[derive(Debug)]
+pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) async fn open(server: &str) -> Result<Self> {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When the server does not accept it.
+    pub async fn open(server: &str) -> Result<Self> {
         let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(4_096) })
     }
 
     /// Sends a request and reads its whole answer: status and all of it, head and body.
-    pub(super) async fn ask(&mut self, request: &[u8]) -> Result<(u16, &[u8])> {
+    ///
+    /// # Errors
+    /// When the connection breaks, or what comes is no HTTP.
+    pub async fn ask(&mut self, request: &[u8]) -> Result<(u16, &[u8])> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         loop {
