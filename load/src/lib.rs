@@ -15,7 +15,7 @@ use serde_json::Value;
 const CROSSED: i32 = 99;
 
 /// What is written beside each other for k6.
-const SCRIPTS: [(&str, &str); 9] = [
+const SCRIPTS: [(&str, &str); 10] = [
     ("lib/options.js", include_str!("../../tests/load/lib/options.js")),
     ("lib/settings.js", include_str!("../../tests/load/lib/settings.js")),
     ("lib/visitor.js", include_str!("../../tests/load/lib/visitor.js")),
@@ -25,6 +25,7 @@ const SCRIPTS: [(&str, &str); 9] = [
     ("bots.js", include_str!("../../tests/load/bots.js")),
     ("soak.js", include_str!("../../tests/load/soak.js")),
     ("spike.js", include_str!("../../tests/load/spike.js")),
+    ("waves.js", include_str!("../../tests/load/waves.js")),
 ];
 
 /// A file of `tests/load`.
@@ -42,6 +43,8 @@ pub enum Scenario {
     Soak,
     /// The incident two and five times over
     Spike,
+    /// The incident several times, one after the other
+    Waves,
 }
 
 impl Scenario {
@@ -55,6 +58,7 @@ impl Scenario {
             Self::Bots => "bots",
             Self::Soak => "soak",
             Self::Spike => "spike",
+            Self::Waves => "waves",
         }
     }
 }
@@ -81,10 +85,19 @@ pub struct Run<'a> {
 pub struct Place {
     /// Its number.
     pub number: u64,
-    /// When the first request was sent.
+    /// When the first request for it was sent.
     pub sent: u64,
     /// When the answer was there.
     pub answered: u64,
+}
+
+/// A request that got no answer: its connection broke, or there was none to be had. By k6's clock, milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken {
+    /// When it was sent.
+    pub sent: u64,
+    /// When that was known.
+    pub ended: u64,
 }
 
 /// What came of it.
@@ -94,6 +107,10 @@ pub struct Outcome {
     pub summary: Value,
     /// All places that were given.
     pub places: Vec<Place>,
+    /// Places that visitors found again by their key alone.
+    pub back: Vec<Place>,
+    /// Requests whose connection broke.
+    pub broken: Vec<Broken>,
     /// Whether no gate was crossed.
     pub within: bool,
 }
@@ -178,20 +195,34 @@ impl Run<'_> {
     pub fn outcome(&self, status: ExitStatus) -> Result<Outcome> {
         let text = std::fs::read_to_string(self.console()).unwrap_or_default();
         if !status.success() && status.code() != Some(CROSSED) {
-            let last: Vec<&str> = text.lines().rev().filter(|line| !line.starts_with("place ")).take(5).collect();
+            let last: Vec<&str> = text
+                .lines()
+                .rev()
+                .filter(|line| !["place ", "back "].iter().any(|kind| line.starts_with(kind)))
+                .take(5)
+                .collect();
             bail!("k6 failed ({status}) {}", last.join("; "));
         }
         let summary = std::fs::read_to_string(self.summary()).context("k6 left no summary")?;
-        let places = text.lines().filter_map(place).collect();
-        Ok(Outcome { summary: serde_json::from_str(&summary)?, places, within: status.success() })
+        let places = text.lines().filter_map(|line| place(line, "place ")).collect();
+        let back = text.lines().filter_map(|line| place(line, "back ")).collect();
+        let broken = text.lines().filter_map(broken).collect();
+        Ok(Outcome { summary: serde_json::from_str(&summary)?, places, back, broken, within: status.success() })
     }
 }
 
 /// `place 12 1764200000000 1764200000123`
-fn place(line: &str) -> Option<Place> {
-    let mut words = line.strip_prefix("place ")?.split(' ').map(str::parse);
+fn place(line: &str, kind: &str) -> Option<Place> {
+    let mut words = line.strip_prefix(kind)?.split(' ').map(str::parse);
     let mut next = || words.next()?.ok();
     Some(Place { number: next()?, sent: next()?, answered: next()? })
+}
+
+/// `broken 1764200000000 1764200000123: 0 connection refused …`
+fn broken(line: &str) -> Option<Broken> {
+    let (sent, rest) = line.strip_prefix("broken ")?.split_once(' ')?;
+    let (ended, _) = rest.split_once(':')?;
+    Some(Broken { sent: sent.parse().ok()?, ended: ended.parse().ok()? })
 }
 
 /// The order of all: no number twice, and nobody who asked after another one had been answered stands before them. The first two that
@@ -199,7 +230,7 @@ fn place(line: &str) -> Option<Place> {
 ///
 /// # Errors
 /// With them.
-fn check_order(places: &[Place]) -> Result<()> {
+pub fn check_order(places: &[Place]) -> Result<()> {
     let mut by_number = places.to_vec();
     by_number.sort_unstable_by_key(|place| place.number);
     if let Some([a, b]) = by_number.array_windows().find(|[a, b]| a.number == b.number) {
@@ -228,9 +259,10 @@ mod tests {
 
     #[test]
     fn lines_of_the_console_are_read_and_others_passed_over() {
-        assert_eq!(place("place 12 1000 1010"), Some(Place { number: 12, sent: 1_000, answered: 1_010 }));
-        for other in ["", "place", "place 1 2", "failed: 500", "place a 1 2"] {
-            assert_eq!(place(other), None, "{other}");
+        assert_eq!(place("place 12 1000 1010", "place "), Some(Place { number: 12, sent: 1_000, answered: 1_010 }));
+        assert_eq!(broken("broken 1000 1010: 0 EOF"), Some(Broken { sent: 1_000, ended: 1_010 }));
+        for other in ["", "place", "place 1 2", "failed 1 2: 500", "place a 1 2", "broken", "broken 1", "broken 1 2"] {
+            assert_eq!((place(other, "place "), broken(other)), (None, None), "{other}");
         }
     }
 
@@ -254,7 +286,13 @@ mod tests {
 
     #[test]
     fn a_run_that_gave_no_place_or_crossed_a_gate_does_not_hold() {
-        let outcome = |places: Vec<Place>, within| Outcome { summary: Value::Null, places, within };
+        let outcome = |places: Vec<Place>, within| Outcome {
+            summary: Value::Null,
+            places,
+            back: Vec::new(),
+            broken: Vec::new(),
+            within,
+        };
         let one = places(&[(1, 0, 10)]);
         assert!(outcome(one.clone(), true).check().is_ok());
         assert!(outcome(one, false).check().unwrap_err().to_string().contains("gate"));

@@ -6,7 +6,7 @@ import { settings } from "./lib/settings.js";
 import { Visitor } from "./lib/visitor.js";
 
 export const options = optionsOf(
-  { twice: atOnce(settings.visitors * 2), five_times: atOnce(settings.visitors * 5, "60s") },
+  { twice: atOnce(settings.visitors * 2), five_times: atOnce(settings.visitors * 5, { startTime: "60s" }) },
   Object.assign(thresholds(settings.visitors * 7, null), { ropeline_enter: [`max<${settings.slowest}`] }),
 );
 

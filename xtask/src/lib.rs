@@ -24,6 +24,7 @@ pub mod crowd;
 pub mod drill;
 pub mod fuzz;
 pub mod http;
+pub mod incident;
 pub mod k6;
 pub mod kafka;
 pub mod keys;

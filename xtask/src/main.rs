@@ -37,6 +37,8 @@ enum Command {
     Soak(xtask::soak::Options),
     /// Stop, hang and break parts of a running sale, and see each told by the real Prometheus and Alertmanager, and healed
     Drill(xtask::drill::Options),
+    /// Replay the incident: 7,600 at once, again and again, while one thing after the other goes wrong; a verdict per promise, and a report
+    Incident(xtask::incident::Options),
     /// Run a load scenario of tests/load by k6, against the real runtime here or against a deployment
     K6(xtask::k6::Options),
     /// Bring five times what this machine serves, and connections that only take room; a table says what became of them
@@ -83,6 +85,7 @@ fn run(ui: &Ui) -> Result<()> {
         Command::Bench(options) => xtask::bench::run(ui, &options),
         Command::Soak(options) => xtask::soak::run(ui, &options),
         Command::Drill(options) => xtask::drill::run(ui, &options),
+        Command::Incident(options) => xtask::incident::run(ui, &options),
         Command::K6(options) => xtask::k6::run(ui, &options),
         Command::Overload => xtask::overload::run(ui),
         Command::Bill(options) => xtask::bench::bill::run(ui, &options),

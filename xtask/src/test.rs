@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum};
 use crate::process::{self, Output, Process};
 use crate::tools::consumers::Consumers;
 use crate::tools::monitoring::Monitoring;
+use crate::tools::proxies::Proxies;
 use crate::tools::verifiers::Verifiers;
 use crate::tools::{self, Tools, WASM};
 use crate::ui::{Ui, seconds};
@@ -212,6 +213,7 @@ fn e2e(ui: &Ui) -> Result<Count> {
     tools::ensure_kafka(ui)?;
     Consumers::ensure(ui)?;
     Verifiers::ensure(ui)?;
+    Proxies::ensure(ui)?;
     Monitoring::ensure(ui)?;
     tools::k6::ensure(ui)?;
     tools::compose::ensure(ui)?;

@@ -23,6 +23,7 @@ pub mod k6;
 mod maven;
 pub mod monitoring;
 mod npm;
+pub mod proxies;
 mod python;
 pub mod verifiers;
 

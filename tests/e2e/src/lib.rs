@@ -12,23 +12,29 @@
 //! * [`voucher`] signs assertions as a shop does.
 //! * [`faults`] puts doubles between the Worker and its objects, which fail as told.
 //! * [`soak`] holds a crowd's history against the promises, over kills of the runtime.
-//! * [`monitoring`] runs the real Prometheus and Alertmanager with the files of `ops/`; [`drill`] makes things go wrong before their eyes.
+//! * [`monitoring`] runs the real Prometheus and Alertmanager with the files of `ops/`; [`scene`] is a sale before their eyes, in which
+//!   [`drill`] makes things go wrong, and [`incident`] does while thousands come.
+//! * [`front`] is what stands before the runtime where no CDN does.
 //! * [`hosts`] makes machines and networks of their own on this one.
 //! * [`seed`] makes random parts repeatable: `ROPELINE_SEED`.
 //!
 //! The tests need what `cargo xtask test e2e` installs and builds. Without it they fail and say so; they are never skipped.
 
 pub mod broker;
+mod chart;
 pub mod checker;
 pub mod copies;
 pub mod drill;
 pub mod faults;
+pub mod front;
 pub mod hosts;
+pub mod incident;
 pub mod monitoring;
 pub mod order;
 pub mod overload;
 pub mod picture;
 mod relay_health;
+pub mod scene;
 pub mod seed;
 pub mod soak;
 pub mod tokens;

@@ -24,9 +24,9 @@ export function optionsOf(scenarios, gates = thresholds()) {
   return { scenarios, thresholds: gates, summaryTrendStats: ["min", "med", "p(95)", "p(99)", "max"] };
 }
 
-/** So many visitors at the same moment. */
-export function atOnce(vus, startTime = "0s") {
-  return { executor: "per-vu-iterations", vus, iterations: 1, startTime, maxDuration: `${settings.patience + 60}s` };
+/** So many visitors at the same moment, once; `more`: other options of the executor. */
+export function atOnce(vus, more = {}) {
+  return Object.assign({ executor: "per-vu-iterations", vus, iterations: 1, maxDuration: `${settings.patience + 60}s` }, more);
 }
 
 /** RATE a second, for so many seconds. */

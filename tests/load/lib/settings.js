@@ -17,6 +17,8 @@ export const settings = {
   event: __ENV.EVENT || "demo",
   /** Where a pass is shown, with GET and `Ropeline-Pass`; nowhere if empty. */
   shop: __ENV.SHOP_URL || "",
+  /** Where those who got in order, with POST and `Ropeline-Pass`; the origin then tells that their visit is over. Nowhere if empty. */
+  order: __ENV.ORDER_URL || "",
   /** Visitors at once, where a scenario has such a number. */
   visitors: whole("VISITORS", 7600, 1),
   /** Seconds that a scenario which goes on does so. */

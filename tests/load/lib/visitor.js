@@ -1,4 +1,4 @@
-// One visitor by the public contract: makes the key first, enters, polls as told, claims when called, visits the shop, leaves.
+// One visitor by the public contract: makes the key first, enters, polls as told, claims when called, visits the shop, orders or leaves.
 //
 // Whatever is put off (429, 503, with Retry-After) or breaks is asked again with the same key, as the contract says. What is counted as
 // failed is what no visitor should ever see: another status, an answer without what it must have, a number that changed.
@@ -17,6 +17,7 @@ const disorder = new Counter("ropeline_disorder");
 const transport = new Counter("ropeline_transport_errors");
 const putOff = new Counter("ropeline_put_off");
 const entered = new Counter("ropeline_entered");
+const cameBack = new Counter("ropeline_came_back");
 const admitted = new Counter("ropeline_admitted");
 const gaveUp = new Counter("ropeline_gave_up");
 const withoutPlace = new Counter("ropeline_without_place");
@@ -67,6 +68,7 @@ export class Visitor {
       const took = Date.now() - began;
       if (answer.status === 0) {
         transport.add(1);
+        tell(`broken ${began} ${began + took}`, answer);
         if (this.left() <= 0) return null;
         sleep(1 + Math.random());
         continue;
@@ -80,7 +82,7 @@ export class Visitor {
       }
       if (!good.includes(answer.status)) {
         failed.add(1);
-        tell("failed", answer);
+        tell(`failed ${began} ${began + took}`, answer);
         return null;
       }
       if (time) time.add(took);
@@ -113,6 +115,9 @@ export class Visitor {
       entered.add(1);
       // For whoever runs this: the order of all is checked by these lines (number, when asked, when answered, ms).
       console.log(`place ${place.number} ${sent} ${Date.now()}`);
+    } else {
+      cameBack.add(1);
+      console.log(`back ${place.number} ${sent} ${Date.now()}`);
     }
     return this.take(place);
   }
@@ -173,16 +178,16 @@ export class Visitor {
     return false;
   }
 
-  /** Shows the pass, where there is a shop, and stays. */
+  /**
+   * Shows the pass where there is a shop, stays, and orders where that is possible (409: that order is there, its answer was lost): then true,
+   * and there is nothing left to give up.
+   */
   shop() {
-    if (settings.shop) {
-      const answer = http.get(settings.shop, { headers: { "Ropeline-Pass": this.place.pass }, tags: { name: "shop" } });
-      if (answer.status !== 200) {
-        failed.add(1);
-        tell("the shop", answer);
-      }
-    }
+    const headers = { "Ropeline-Pass": this.place.pass };
+    if (settings.shop) this.ask(() => http.get(settings.shop, { headers, tags: { name: "shop" } }), [200]);
     sleep(settings.visit * (0.5 + Math.random()));
+    if (!settings.order) return false;
+    return this.ask(() => http.post(settings.order, null, { headers, tags: { name: "order" } }), [201, 409]) !== null;
   }
 
   leave() {

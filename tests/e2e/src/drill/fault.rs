@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::scene::Scene;
+use super::crowd::Crowd;
 use crate::faults::{Fault as Call, Rule};
 use crate::monitoring::receiver::Message;
+use crate::scene::Scene;
 
 /// The dead man's switch comes every 15 seconds; this long without it is an alarm.
 const SILENCE: Duration = Duration::from_secs(25);
@@ -65,7 +66,7 @@ impl Fault {
         matches!(self, Self::RelayKilled | Self::RelayHung)
     }
 
-    pub(super) async fn begin(self, scene: &mut Scene) {
+    pub(crate) async fn begin(self, scene: &mut Scene) {
         match self {
             Self::BrokerStopped => scene.kafka.as_mut().expect("a broker").kill9(),
             Self::RelayKilled => scene.with_relay(|relay| relay.kill9()),
@@ -83,7 +84,7 @@ impl Fault {
     }
 
     /// The text by which somebody is told, if it has come.
-    pub(super) fn told(self, scene: &Scene, began: Instant) -> Option<String> {
+    pub(crate) fn told(self, scene: &Scene, began: Instant) -> Option<String> {
         let Some(alert) = self.alert() else {
             let last = scene.monitoring.receiver.since(began - 2 * SILENCE);
             let last = last.iter().rfind(|message| message.path == "/watchdog")?;
@@ -100,17 +101,17 @@ impl Fault {
     }
 
     /// What visitors felt of it.
-    pub(super) fn measured(self, scene: &Scene, began: Instant) -> String {
+    pub(super) fn measured(self, crowd: &Crowd, began: Instant) -> String {
         if self != Self::MonitoringStalled {
             return String::new();
         }
         let now = Instant::now();
-        let (before, _) = scene.p99(began - (now - began), began);
-        let (during, count) = scene.p99(began, now);
+        let (before, _) = crowd.p99(began - (now - began), began);
+        let (during, count) = crowd.p99(began, now);
         format!("p99 of {count} enters {} ms, {} ms before", during.as_millis(), before.as_millis())
     }
 
-    pub(super) async fn end(self, scene: &mut Scene) {
+    pub(crate) async fn end(self, scene: &mut Scene) {
         match self {
             Self::BrokerStopped => {
                 let kafka = scene.kafka.take().expect("a broker");

@@ -5,17 +5,19 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use serde_json::json;
 use tokio::time::sleep;
 use xtask::paths;
 use xtask::ui::seconds;
 
-use crate::picture;
+use crate::scene::{Plan, Scene};
+use crate::{WorldOptions, picture};
 
+mod crowd;
 mod fault;
-mod scene;
 
+use crowd::Crowd;
 pub use fault::Fault;
-pub use scene::Scene;
 
 /// Each is to be told, and then healed, within this.
 pub const BOUND: Duration = Duration::from_secs(60);
@@ -78,13 +80,16 @@ impl fmt::Display for Report {
 pub async fn run(faults: &[Fault], picture: Option<&Path>, mut say: impl FnMut(&str)) -> Report {
     let began = now_seconds();
     say("start: Worker, Kafka, relay, Prometheus, Alertmanager, visitors");
-    let mut scene = Scene::start().await;
+    let settings = json!({"lanes": 2, "total_active_users": 10_000, "new_users_per_minute": 6_000});
+    let world = WorldOptions::default().faults();
+    let mut scene = Scene::start(Plan { name: "drill", world, settings, front: false }).await;
+    let crowd = Crowd::start(&scene.world.authority);
     let mut outcomes = Vec::new();
     for fault in faults {
         until(PATIENCE, async || scene.serves().await && scene.carries().await).await.expect("the scene is well");
         sleep(CALM).await;
         say(&format!("fault: {fault}"));
-        let outcome = play(&mut scene, *fault).await;
+        let outcome = play(&mut scene, &crowd, *fault).await;
         say(&format!("  {}", outcome.message));
         outcomes.push(outcome);
     }
@@ -109,7 +114,7 @@ fn now_seconds() -> f64 {
     crate::now_ms() as f64 / 1_000.0
 }
 
-async fn play(scene: &mut Scene, fault: Fault) -> Outcome {
+async fn play(scene: &mut Scene, crowd: &Crowd, fault: Fault) -> Outcome {
     let began = Instant::now();
     fault.begin(scene).await;
     let mut message = String::new();
@@ -120,7 +125,7 @@ async fn play(scene: &mut Scene, fault: Fault) -> Outcome {
         })
     })
     .await;
-    let note = fault.measured(scene, began);
+    let note = fault.measured(crowd, began);
     let mended = if fault.heals_by_itself() { began } else { Instant::now() };
     fault.end(scene).await;
     let healed = until(PATIENCE, async || fault.is_over(scene, mended).await).await;
@@ -129,7 +134,7 @@ async fn play(scene: &mut Scene, fault: Fault) -> Outcome {
 }
 
 /// Looks four times a second; how long it took.
-async fn until(bound: Duration, mut reached: impl AsyncFnMut() -> bool) -> Option<Duration> {
+pub(crate) async fn until(bound: Duration, mut reached: impl AsyncFnMut() -> bool) -> Option<Duration> {
     let began = Instant::now();
     while began.elapsed() < bound {
         if reached().await {

@@ -4,7 +4,7 @@
 //! connections, and finds the knee itself, so that "five times the knee" is of what this machine serves beside this generator.
 //!
 //! In production a CDN stands before the Worker: it ends the visitors' connections and asks over a few of its own. Here the
-//! generator does that: over [`FRONT`] connections, and who finds none free for a second is turned away without the Worker's
+//! generator does that: over 256 connections, and who finds none free for a second is turned away without the Worker's
 //! doing. Without such a front the runtime reads what it is sent and lets it wait before any code of the Worker runs: that is measured, too.
 
 use std::fmt;

@@ -68,6 +68,11 @@ pub async fn read(world: &World, event: &str) -> Result<Log, String> {
 }
 
 impl Log {
+    #[cfg(test)]
+    pub(crate) fn of(entries: Vec<Entry>) -> Self {
+        Self { entries, raw: Vec::new() }
+    }
+
     /// The entries in their order, byte for byte.
     #[must_use]
     pub fn values(&self) -> &[String] {

@@ -10,6 +10,7 @@ use ropeline_e2e::{Client, Method, Value};
 use ropeline_vectors::{AUDIENCE, EVENT, ISSUER};
 use xtask::bundle::Programs;
 use xtask::process::{Output, Process};
+use xtask::tools::proxies::Proxies;
 use xtask::tools::verifiers::Verifiers;
 use xtask::ui::Ui;
 use xtask::{free_port, paths};
@@ -103,7 +104,7 @@ impl Instance {
                 let file = dir.join("envoy.yaml");
                 let shop = shop.as_ref().expect("the shop behind it").port;
                 std::fs::write(&file, envoy_configuration(port, shop, trust)).expect("its configuration");
-                installed().envoy(&file)
+                proxies().envoy(&file)
             }
         };
         command
@@ -130,7 +131,7 @@ impl Instance {
         }
         let file = dir.join("nginx.conf");
         std::fs::write(&file, text).expect("its configuration");
-        let mut command = installed().nginx(&file, &dir);
+        let mut command = proxies().nginx(&file, &dir);
         Self::run("nginx", &mut command, port, Some(shop), &dir.join("log")).await
     }
 
@@ -231,4 +232,8 @@ fn installed() -> &'static Verifiers {
         Verifiers::ensure(&Ui::quiet())
             .unwrap_or_else(|error| panic!("{error:#}; `cargo xtask test e2e` installs the rest"))
     })
+}
+
+fn proxies() -> Proxies {
+    Proxies::ensure(&Ui::quiet()).unwrap_or_else(|error| panic!("{error:#}"))
 }

@@ -1,7 +1,7 @@
 //! Numbers as Grafana's units write them.
 
 /// `value` in a unit of the dashboard: `s`, `percentunit`, `reqps`, or none of them.
-pub(super) fn amount(value: f64, unit: &str) -> String {
+pub(crate) fn amount(value: f64, unit: &str) -> String {
     match unit {
         "s" if value.abs() < 1.0 => format!("{} ms", short(value * 1_000.0)),
         "s" if value >= 120.0 => format!("{} min", short(value / 60.0)),
@@ -30,13 +30,13 @@ fn short(value: f64) -> String {
 }
 
 /// The time of day, UTC.
-pub(super) fn clock(at: f64) -> String {
+pub(crate) fn clock(at: f64) -> String {
     let seconds = at as u64 % 86_400;
     format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 /// As text of XML.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

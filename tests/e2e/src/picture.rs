@@ -7,12 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::chart::{self, Frame, Named};
 use crate::monitoring::prometheus::{Series, query_range};
-
-mod chart;
-mod words;
-
-use chart::{Frame, Named};
 
 /// One of the grid's 24 columns, and one of its rows, pixels.
 const COLUMN: f64 = 50.0;
@@ -37,6 +33,7 @@ pub async fn dashboard(file: &str, port: u16, time: (f64, f64)) -> Result<String
             title: panel["title"].as_str().unwrap_or_default(),
             unit: panel["fieldConfig"]["defaults"]["unit"].as_str().unwrap_or("short"),
             time,
+            bands: &[],
         };
         height = height.max(frame.y + frame.height);
         drawn += &match panel["type"].as_str().unwrap_or_default() {
@@ -46,7 +43,7 @@ pub async fn dashboard(file: &str, port: u16, time: (f64, f64)) -> Result<String
             _ => frame.lines(&named(panel, port, time).await?),
         };
     }
-    Ok(chart::svg(24.0 * COLUMN, height, &drawn))
+    Ok(chart::svg(24.0 * COLUMN, height, "The dashboard", &drawn))
 }
 
 /// What a panel shows, under the names it gives them.

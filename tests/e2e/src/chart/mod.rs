@@ -1,22 +1,24 @@
 //! Panels as SVG.
 
-use super::words::{amount, clock, escaped};
+pub(crate) mod words;
+
+use words::{amount, clock, escaped};
 
 /// Colours that can be told apart, also by those who see few.
 const COLOURS: [&str; 8] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b8860b", "#7a5195", "#555555"];
 const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#24292f}.title{font-weight:600;font-size:13px}.row{font-weight:700;font-size:16px}\
                      .axis{fill:#6e7781;font-size:10px}.large{font-size:26px;font-weight:600}.panel{fill:#fff;stroke:#d0d7de}.grid{stroke:#eaeef2}\
-                     .line{fill:none;stroke-width:1.5}";
+                     .line{fill:none;stroke-width:1.5}.band{fill:#fff1e5;stroke:#ffd8b5}";
 /// Values further apart than this have a gap between them, seconds.
 const GAP: f64 = 12.0;
 const MARGIN: f64 = 6.0;
 
 /// A line and what it is called.
 #[derive(Clone, Debug)]
-pub(super) struct Named {
-    pub(super) name: String,
+pub(crate) struct Named {
+    pub(crate) name: String,
     /// (seconds since 1970, value), in order.
-    pub(super) points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 impl Named {
@@ -27,21 +29,32 @@ impl Named {
 }
 
 /// Where a panel is, and what all panels have.
-pub(super) struct Frame<'a> {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
-    pub(super) title: &'a str,
-    pub(super) unit: &'a str,
+pub(crate) struct Frame<'a> {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) title: &'a str,
+    pub(crate) unit: &'a str,
     /// From when to when, seconds since 1970.
-    pub(super) time: (f64, f64),
+    pub(crate) time: (f64, f64),
+    /// What is marked on the time axis.
+    pub(crate) bands: &'a [Band],
 }
 
-/// The whole picture.
-pub(super) fn svg(width: f64, height: f64, inner: &str) -> String {
+/// A time that is marked: from when to when, seconds since 1970, and how it is called.
+#[derive(Clone, Debug)]
+pub(crate) struct Band {
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    pub(crate) name: String,
+}
+
+/// The whole picture, and what it shows.
+pub(crate) fn svg(width: f64, height: f64, label: &str, inner: &str) -> String {
+    let label = escaped(label);
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"The dashboard\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\">\n\
          <style>{STYLE}</style>\n<rect width=\"{width}\" height=\"{height}\" fill=\"#f6f8fa\"/>\n{inner}</svg>\n"
     )
 }
@@ -55,7 +68,7 @@ fn colour(index: usize) -> &'static str {
 }
 
 impl Frame<'_> {
-    pub(super) fn heading(&self) -> String {
+    pub(crate) fn heading(&self) -> String {
         text("row", self.x + MARGIN, self.y + 22.0, self.title)
     }
 
@@ -72,7 +85,7 @@ impl Frame<'_> {
     }
 
     /// The last values, large.
-    pub(super) fn numbers(&self, all: &[Named]) -> String {
+    pub(crate) fn numbers(&self, all: &[Named]) -> String {
         let mut out = self.panel();
         let shown: Vec<_> = all.iter().filter_map(|named| Some((&named.name, named.last(self.time.1)?))).collect();
         let wide = (self.width - MARGIN * 4.0) / shown.len().max(1) as f64;
@@ -93,7 +106,7 @@ impl Frame<'_> {
     }
 
     /// Curves over time.
-    pub(super) fn lines(&self, all: &[Named]) -> String {
+    pub(crate) fn lines(&self, all: &[Named]) -> String {
         let mut out = self.panel();
         let values = all.iter().flat_map(|named| named.points.iter().map(|(_, value)| *value));
         let Some(most) = values.reduce(f64::max) else { return out + &self.nothing() };
@@ -102,6 +115,14 @@ impl Frame<'_> {
         let (left, right) = (self.x + 58.0, self.x + self.width - MARGIN * 2.0);
         let (top, bottom) = (self.y + 32.0, self.y + self.height - 26.0 - legend);
         let height = |value: f64| bottom - value / most * (bottom - top);
+        for Band { from, to, name } in self.bands {
+            let (from, to) = (self.at(*from, left, right), self.at(*to, left, right));
+            let (wide, tall) = ((to - from).max(2.0), bottom - top);
+            out += &format!(
+                "<rect class=\"band\" x=\"{from:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{tall:.1}\"/>\n"
+            );
+            out += &text("axis", from + 3.0, top + 10.0, name);
+        }
         for share in [0.0, 0.5, 1.0] {
             let y = height(most * share);
             out += &format!("<path class=\"grid\" d=\"M{left:.0} {y:.1}H{right:.0}\"/>\n");
@@ -135,7 +156,7 @@ impl Frame<'_> {
     }
 
     /// What was the case, and what was not: 1 and 0.
-    pub(super) fn states(&self, all: &[Named]) -> String {
+    pub(crate) fn states(&self, all: &[Named]) -> String {
         let mut out = self.panel();
         if all.is_empty() {
             return out + &self.nothing();
@@ -164,8 +185,16 @@ impl Frame<'_> {
 mod tests {
     use super::*;
 
-    const FRAME: Frame<'_> =
-        Frame { x: 0.0, y: 0.0, width: 400.0, height: 210.0, title: "A & B", unit: "short", time: (0.0, 100.0) };
+    const FRAME: Frame<'_> = Frame {
+        x: 0.0,
+        y: 0.0,
+        width: 400.0,
+        height: 210.0,
+        title: "A & B",
+        unit: "short",
+        time: (0.0, 100.0),
+        bands: &[],
+    };
 
     fn named(points: &[(f64, f64)]) -> Named {
         Named { name: "<demo>".to_owned(), points: points.to_vec() }
