@@ -8,7 +8,7 @@ use ropeline_queue::{Lane, LaneId, Number, Subject};
 
 use crate::disk::Disk;
 use crate::message::{CallId, Client, Entered, Out, Outcome, Request, To};
-use crate::plan::{Dialect, Ms, demo};
+use crate::plan::{Dialect, Ms, SECOND, demo};
 use crate::rows::{LaneRows, LaneWrite, VisitorRow};
 use crate::wire::{Kind, decode, encode};
 use crate::world::{Event, World};
@@ -22,6 +22,8 @@ const OVERLOADED_PAUSE_MS: Ms = 1_000;
 const LONGEST_PAUSE_MS: Ms = 2_000;
 const BOARD_FRESH_MS: u64 = 1_000;
 const BOARD_USABLE_MS: u64 = 5_000;
+/// All lanes of an event together make at most this many.
+pub(crate) const EXCHANGES_PER_SECOND: u64 = 250;
 
 /// What goes on when a waiter is woken.
 #[derive(Clone, Debug)]
@@ -329,7 +331,7 @@ impl World {
             return self.lane_forgets(lane);
         }
         let object = &self.lanes[lane];
-        let next = object.cycle_began + u64::from(object.lanes_said) * 4;
+        let next = object.cycle_began + u64::from(object.lanes_said) * SECOND / EXCHANGES_PER_SECOND;
         let instance = object.instance;
         self.schedule(next, Event::Pump { lane, instance });
     }

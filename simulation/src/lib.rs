@@ -27,6 +27,7 @@ mod random;
 mod registry;
 mod relay;
 mod rows;
+pub mod rush;
 mod trace;
 mod visitor;
 mod wire;

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use ropeline_simulation::Run;
+use ropeline_simulation::rush::Rush;
 
 /// Seeds that once failed, with the reason; always run first.
 const REGRESSIONS: &str = include_str!("../regressions.txt");
@@ -29,6 +30,49 @@ struct Options {
     /// Go on after failures and count them
     #[arg(long)]
     keep_going: bool,
+    /// Instead: one great sale without faults, with so many visitors
+    #[arg(long, conflicts_with_all = ["seeds", "from", "seed", "keep_going"])]
+    visitors: Option<usize>,
+    /// With --visitors: they come within so many seconds
+    #[arg(long, default_value_t = 60, requires = "visitors")]
+    rush_seconds: u64,
+    /// With --visitors: the event's lanes
+    #[arg(long, default_value_t = 64, requires = "visitors", value_parser = lanes)]
+    lanes: u16,
+    /// With --visitors: the event's `new_users_per_minute` [default: as many as are in after 40 minutes]
+    #[arg(long, requires = "visitors")]
+    per_minute: Option<u64>,
+}
+
+/// What the setting `lanes` may be.
+fn lanes(text: &str) -> Result<u16, String> {
+    let lanes = text.parse().ok().filter(|lanes: &u16| lanes.is_power_of_two() && *lanes <= 256);
+    lanes.ok_or_else(|| "1, 2, 4, 8 … 256".to_owned())
+}
+
+fn rush(options: &Options, visitors: usize) -> ExitCode {
+    let started = Instant::now();
+    let per_minute = options.per_minute.unwrap_or((visitors as u64 / 40).clamp(20, 1_000_000));
+    let rush = Rush { visitors, seconds: options.rush_seconds.max(1), lanes: options.lanes, per_minute, seed: 1 };
+    println!("{visitors} visitors within {} s, {} lanes, {per_minute} a minute\n", rush.seconds, rush.lanes);
+    match rush.play() {
+        Ok(outcome) => {
+            println!("| | |\n|---|---|\n{outcome}| memory of this program, at most | {} |", peak_memory());
+            println!("| time on one core | {:.0} s |", started.elapsed().as_secs_f64());
+            ExitCode::SUCCESS
+        }
+        Err(broken) => {
+            println!("{broken}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// As Linux counts it.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+    kib.map_or("unknown".to_owned(), |kib: u64| format!("{} MB", kib / 1_024))
 }
 
 fn regressions() -> impl Iterator<Item = u64> {
@@ -61,6 +105,9 @@ impl Total {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Some(visitors) = options.visitors {
+        return rush(&options, visitors);
+    }
     let started = Instant::now();
     let seeds: Vec<u64> = match options.seed {
         Some(seed) => vec![seed],

@@ -133,6 +133,13 @@ impl LineRows {
         Progress { at, frontier, seq: Seq(seq as u64) }
     }
 
+    /// Lets go of the texts of records from `after` up to what is known to be in Kafka: nobody asks for those again.
+    pub(crate) fn forget_acked(&mut self, after: Seq) {
+        let range = |seq: Seq| usize::try_from(seq.get()).unwrap_or(usize::MAX);
+        let acked = self.admissions.get_mut(range(after)..range(self.relay.acked)).unwrap_or_default();
+        acked.iter_mut().for_each(|admission| admission.record = String::new());
+    }
+
     fn read<T>(&self, value: T) -> Result<T, ReadFailed> {
         if self.reads_fail { Err(ReadFailed) } else { Ok(value) }
     }

@@ -60,7 +60,7 @@ pub(crate) struct Visitor {
 }
 
 /// A subject that spreads over lanes as a hash does.
-fn subject(index: usize) -> Subject {
+pub(crate) fn subject(index: usize) -> Subject {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut random = Random::new(index as u64);
     let mut text: String = (0..21).map(|_| char::from(ALPHABET[random.index(64)])).collect();

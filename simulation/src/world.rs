@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use ropeline_queue::UnixMillis;
 
-use crate::checks::{Checks, Promise};
+use crate::checks::{Checks, Promise, Rest};
 use crate::isolate::Isolate;
 use crate::kafka::Partition;
 use crate::lane::LaneObject;
@@ -106,7 +106,8 @@ impl World {
         let isolates = (0..plan.isolates).map(|_| Isolate::new(plan.settings.lanes)).collect();
         let visitors = plan.visitors.iter().enumerate().map(|(index, habits)| Visitor::new(index, *habits)).collect();
         let relays = (0..plan.relays).map(|index| Relay::new(index, random.next())).collect();
-        let checks = Checks::new(plan.visitors.len(), &plan);
+        let unfinished = plan.visitors.iter().filter(|visitor| !visitor.no_show).count();
+        let checks = Checks::new(plan.visitors.len(), Rest::new(unfinished, plan.shape, &plan.settings));
         let mut world = Self {
             random,
             now: 0,

@@ -17,11 +17,12 @@ use std::collections::BTreeMap;
 
 use ropeline_queue::lane::{Abort, LaneChange};
 use ropeline_queue::line::Change;
-use ropeline_queue::wire::{Board, Exchange, ExchangeReply, Op, OpAnswer};
-use ropeline_queue::{Number, Subject};
+use ropeline_queue::wire::{Board, Exchange, ExchangeReply, Op, OpAnswer, Stats};
+use ropeline_queue::{Number, Seq, Subject, UnixMillis};
 
+pub(crate) use self::rest::Rest;
 use crate::message::{CallId, Entered, Outcome, Request};
-use crate::plan::Plan;
+use crate::plan::Ms;
 use crate::rows::{LineChange, LineRows};
 use crate::world::World;
 
@@ -76,12 +77,12 @@ pub(crate) struct Checks {
     pub(crate) durable: durable::Durable,
     pub(crate) session: session::Sessions,
     pub(crate) log: log::Log,
-    pub(crate) rest: rest::Rest,
+    pub(crate) rest: Rest,
     by_sub: BTreeMap<Subject, usize>,
 }
 
 impl Checks {
-    pub(crate) fn new(visitors: usize, plan: &Plan) -> Self {
+    pub(crate) fn new(visitors: usize, rest: Rest) -> Self {
         Self {
             broken: None,
             order: order::Order::new(visitors),
@@ -93,7 +94,7 @@ impl Checks {
             durable: durable::Durable::default(),
             session: session::Sessions::default(),
             log: log::Log::default(),
-            rest: rest::Rest::new(plan),
+            rest,
             by_sub: BTreeMap::new(),
         }
     }
@@ -128,6 +129,11 @@ impl Checks {
 
     pub(crate) fn exchange_answered(&mut self, exchange: &Exchange, reply: &ExchangeReply, rows: &LineRows) {
         self.judge(Promise::Bounds, bounds::reply(exchange, reply, rows));
+        self.claims_answered(exchange, reply);
+    }
+
+    /// Who was told that it is called is present, and before all that come after it.
+    pub(crate) fn claims_answered(&mut self, exchange: &Exchange, reply: &ExchangeReply) {
         for (op, answer) in exchange.ops.iter().zip(&reply.ops) {
             if let (Op::Claim { number, .. }, OpAnswer::Called) = (op, answer)
                 && let Some(position) = self.backwards.position(*number)
@@ -140,6 +146,64 @@ impl Checks {
     /// A live lane never hears that it is a zombie, and line and lane never disagree.
     pub(crate) fn lane_aborted(&mut self, abort: Abort) {
         self.fail(Promise::Order, format!("a live lane is told to end: {abort:?}"));
+    }
+
+    /// A lane stores a visitor's place. `over`: the place before, if any, can never be let in again.
+    pub(crate) fn place_stored(
+        &mut self,
+        lane: usize,
+        sub: Subject,
+        number: Number,
+        before: Option<Number>,
+        over: bool,
+    ) {
+        let visitor = self.visitor(sub);
+        let verdict = self.places.stored(visitor, number, before, over);
+        self.judge(Promise::Places, verdict);
+        self.places.kept_by(visitor, lane);
+    }
+
+    /// A visitor is told its number. `is_over`: whether a place can never be let in again.
+    pub(crate) fn place_answered(&mut self, visitor: usize, number: Number, is_over: impl Fn(Number) -> bool) {
+        let verdict = self.order.answered(visitor, number);
+        self.judge(Promise::Order, verdict);
+        let verdict = self.places.answered(visitor, number, is_over);
+        self.judge(Promise::Places, verdict);
+    }
+
+    /// A visitor is told that it is in.
+    pub(crate) fn admission_answered(&mut self, number: Number, seq: Seq) {
+        let verdict = self.session.answered(number, seq);
+        self.judge(Promise::Session, verdict);
+    }
+
+    /// The true number of those ahead of this place never grows.
+    pub(crate) fn looked(&mut self, number: Number) {
+        let verdict = self.backwards.ahead(number);
+        self.judge(Promise::Backwards, verdict);
+    }
+
+    /// The counts that the line tells agree with the books.
+    pub(crate) fn counts(&mut self, stats: &Stats) {
+        let used = self.limits.used_at(stats.updated_at.get());
+        let sum = stats.voided + stats.left + stats.waiting + stats.called + stats.admitted;
+        if stats.entered != sum || stats.active != used || stats.admitted != stats.active + stats.ended {
+            self.fail(Promise::Limits, format!("the counts do not agree, {used} slots are used: {stats:?}"));
+        }
+    }
+
+    /// How the limits stand, for [`Checks::limits_were_used`]: noted once a second.
+    pub(crate) fn observe(&mut self, now: Ms, clk: UnixMillis, admitted: Seq) {
+        if self.rest.is_new_second(now) {
+            let (used, last_minute) = (self.limits.used_at(clk.get()), self.limits.last_minute_at(clk.get()));
+            self.rest.observe(now, admitted.get(), last_minute, used);
+        }
+    }
+
+    /// At the end: while enough of those present waited, limits were fully used.
+    pub(crate) fn limits_were_used(&mut self) {
+        let verdict = self.rest.limits_were_used();
+        self.judge(Promise::Limits, verdict);
     }
 
     /// A transaction of the line, before it is applied to `rows`.
@@ -219,11 +283,9 @@ impl World {
         }
         let verdict = bounds::line(&self.line.disk.rows);
         self.checks.judge(Promise::Bounds, verdict);
-        if self.is_full_shape() && self.checks.rest.is_new_second(self.now) {
-            let clk = self.line_clock().get();
-            let (used, last_minute) = (self.checks.limits.used_at(clk), self.checks.limits.last_minute_at(clk));
-            let admitted = self.line.disk.rows.head.seq.get();
-            self.checks.rest.observe(self.now, admitted, last_minute, used);
+        if self.is_full_shape() {
+            let (clk, admitted) = (self.line_clock(), self.line.disk.rows.head.seq);
+            self.checks.observe(self.now, clk, admitted);
         }
         if self.checks.rest.is_overdue(self.now) {
             let text = self.who_waits();
@@ -259,11 +321,7 @@ impl World {
         let now = self.line_clock();
         let Some(line) = &mut self.line.line else { return };
         let stats = line.stats(now);
-        let used = self.checks.limits.used_at(stats.updated_at.get());
-        let sum = stats.voided + stats.left + stats.waiting + stats.called + stats.admitted;
-        if stats.entered != sum || stats.active != used || stats.admitted != stats.active + stats.ended {
-            self.checks.fail(Promise::Limits, format!("the counts do not agree, {used} slots are used: {stats:?}"));
-        }
+        self.checks.counts(&stats);
     }
 
     /// Something leaves a lane or the line.
@@ -272,11 +330,8 @@ impl World {
             Outcome::Entered { sub, entered: Entered::Place { number, state, .. } } => {
                 let visitor = self.checks.visitor(*sub);
                 let clk = self.line_clock().max(self.line.disk.rows.head.clk);
-                let verdict = self.checks.order.answered(visitor, *number);
-                self.checks.judge(Promise::Order, verdict);
                 let rows = &self.line.disk.rows;
-                let verdict = self.checks.places.answered(visitor, *number, |number| rows.is_over(number, clk));
-                self.checks.judge(Promise::Places, verdict);
+                self.checks.place_answered(visitor, *number, |number| rows.is_over(number, clk));
                 self.checks.durable.place(*number);
                 self.answer_leaves(*number, *state);
             }
@@ -329,8 +384,7 @@ impl World {
 
     fn answer_leaves(&mut self, number: Number, answer: OpAnswer) {
         let OpAnswer::Admitted { seq, session_expires_at } = answer else { return };
-        let verdict = self.checks.session.answered(number, seq);
-        self.checks.judge(Promise::Session, verdict);
+        self.checks.admission_answered(number, seq);
         // Judged by what is on disk: the answer has left, so a crash now must not take it back.
         let verdict = self.checks.durable.admitted(number, seq, session_expires_at, self.line.disk.safe());
         self.checks.judge(Promise::Durable, verdict);
@@ -342,12 +396,9 @@ impl World {
         for change in changes {
             let LaneChange::Visitors { subjects, first, .. } = change else { continue };
             for (offset, sub) in (0..).zip(subjects) {
-                let visitor = self.checks.visitor(*sub);
                 let before = self.lanes[lane].disk.rows.visitors.get(sub).map(|row| row.number);
                 let over = before.is_none_or(|number| self.line.disk.rows.is_over(number, clk));
-                let verdict = self.checks.places.stored(visitor, first.plus(offset), before, over);
-                self.checks.judge(Promise::Places, verdict);
-                self.checks.places.kept_by(visitor, lane);
+                self.checks.place_stored(lane, *sub, first.plus(offset), before, over);
             }
         }
     }
@@ -372,8 +423,7 @@ impl World {
     /// The true number of those ahead of this place never grows.
     pub(crate) fn check_true_ahead(&mut self, number: Number) {
         if self.line.disk.is_flushed() {
-            let verdict = self.checks.backwards.ahead(number);
-            self.checks.judge(Promise::Backwards, verdict);
+            self.checks.looked(number);
         }
     }
 
@@ -385,7 +435,6 @@ impl World {
     pub(crate) fn check_end(&mut self) {
         let verdict = self.checks.log.complete(&self.line.disk.rows);
         self.checks.judge(Promise::Log, verdict);
-        let verdict = self.checks.rest.limits_were_used();
-        self.checks.judge(Promise::Limits, verdict);
+        self.checks.limits_were_used();
     }
 }

@@ -1,8 +1,10 @@
 //! When faults stop, all comes to rest: nobody present waits for ever, not even who asks once a minute, and all is acked. And
 //! the other half of promise 4: limits are fully used while enough of those present wait.
 
+use ropeline_queue::Settings;
+
 use super::Verdict;
-use crate::plan::{MINUTE, Ms, Plan, SECOND, Shape};
+use crate::plan::{MINUTE, Ms, SECOND, Shape};
 
 /// After faults stop, all is at rest within this time.
 const BOUND_MS: Ms = 80 * MINUTE;
@@ -35,14 +37,15 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    pub(super) fn new(plan: &Plan) -> Self {
+    /// `unfinished`: how many of the visitors will want to be let in.
+    pub(crate) fn new(unfinished: usize, shape: Shape, settings: &Settings) -> Self {
         Self {
-            unfinished: plan.visitors.iter().filter(|visitor| !visitor.no_show).count(),
+            unfinished,
             deadline: None,
-            shape: plan.shape,
-            slots: plan.settings.total_active_users,
-            per_minute: plan.settings.new_users_per_minute,
-            cycle_seconds: plan.settings.session_duration_seconds + 30,
+            shape,
+            slots: settings.total_active_users,
+            per_minute: settings.new_users_per_minute,
+            cycle_seconds: settings.session_duration_seconds + 30,
             seconds: Vec::new(),
         }
     }
