@@ -17,7 +17,7 @@ use crate::{bundle, process};
 pub mod bill;
 pub mod connection;
 mod cost;
-mod fixture;
+pub mod fixture;
 mod floor;
 pub mod histogram;
 pub mod load;

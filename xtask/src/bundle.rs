@@ -119,6 +119,17 @@ pub fn programs(ui: &Ui) -> Result<Programs> {
     Ok(Programs::built())
 }
 
+/// Builds a program of `tests/e2e` that generates load. As fast as it can be: it shares the machine with what it measures.
+///
+/// # Errors
+/// When cargo fails; its output has been shown.
+pub fn generator(ui: &Ui, name: &str) -> Result<PathBuf> {
+    ui.step("build: the generator");
+    let build = ["build", "--quiet", "--profile", "native", "-p", "ropeline-e2e", "--bin", name];
+    process::run("cargo build", tools::cargo().args(build))?;
+    Ok(paths::target().join("native").join(name))
+}
+
 fn build(ui: &Ui, tools: &Tools, target: &Target) -> Result<PathBuf> {
     let dir = paths::root().join(target.dir);
     ui.step(format!("build: {}", target.what));

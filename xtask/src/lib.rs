@@ -7,19 +7,20 @@
 //!   [`process`] starts programs that never outlive us.
 //! * [`tools`] installs what a build needs under `target/tools`; [`bundle`]
 //!   builds the Workers and the native programs.
-//! * [`scripts`] compiles what is written in TypeScript.
+//! * [`scripts`] compiles what is written in TypeScript; [`platform`] knows prices and limits.
 //! * [`kafka`], [`workerd`] and [`services`] start a broker, a Worker, the relay
 //!   and the shop; [`keys`] makes the secrets they share; [`stack`] puts all of
 //!   them together.
 //! * [`http`] is a small HTTP/1.1 client, used by [`api`] (the calls we make
 //!   to Ropeline), by [`crowd`] (simulated visitors) and by [`mod@bench`].
-//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`], [`simulate`], [`mod@fuzz`], [`soak`], [`overload`], [`drill`] and [`mod@k6`] are the commands that are more than a
+//! * [`up`], [`mod@test`], [`mod@bench`], [`calibrate`], [`simulate`], [`mod@fuzz`], [`soak`], [`overload`], [`capacity`], [`drill`] and [`mod@k6`] are the commands that are more than a
 //!   call.
 
 pub mod api;
 pub mod bench;
 pub mod bundle;
 pub mod calibrate;
+pub mod capacity;
 pub mod crowd;
 pub mod drill;
 pub mod fuzz;
@@ -31,6 +32,7 @@ pub mod keys;
 pub mod mutants;
 pub mod overload;
 pub mod paths;
+pub mod platform;
 pub mod process;
 pub mod scripts;
 pub mod services;

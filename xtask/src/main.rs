@@ -43,6 +43,8 @@ enum Command {
     K6(xtask::k6::Options),
     /// Bring five times what this machine serves, and connections that only take room; a table says what became of them
     Overload,
+    /// Measure how much this machine carries, by lanes and by how many wait; `plan` reckons what a sale asks of the platform
+    Capacity(xtask::capacity::Options),
     /// Price a sale (a million enter, 50,000 are let in) from what is measured on this machine
     Bill(xtask::bench::bill::Options),
     /// Play simulated sales and hold the estimates of waiting times to the waits
@@ -88,6 +90,7 @@ fn run(ui: &Ui) -> Result<()> {
         Command::Incident(options) => xtask::incident::run(ui, &options),
         Command::K6(options) => xtask::k6::run(ui, &options),
         Command::Overload => xtask::overload::run(ui),
+        Command::Capacity(options) => xtask::capacity::run(ui, &options),
         Command::Bill(options) => xtask::bench::bill::run(ui, &options),
         Command::Calibrate(options) => xtask::calibrate::run(ui, &options),
         Command::Simulate(options) => xtask::simulate::run(&options),

@@ -4,10 +4,10 @@
 
 use anyhow::{Result, bail};
 
+use crate::bundle;
 use crate::process::{self, Output, Process};
 use crate::tools::{self, Tools};
 use crate::ui::Ui;
-use crate::{bundle, paths};
 
 /// Builds what is needed and runs it; fails when something does not hold.
 ///
@@ -17,12 +17,8 @@ pub fn run(ui: &Ui) -> Result<()> {
     process::stop_children_on_signals()?;
     tools::check_prerequisites(ui, false)?;
     bundle::worker(ui, &Tools::ensure(ui)?)?;
-    ui.step("build: the generator");
-    // As fast as it can be: it shares the machine with what it measures.
-    let build = ["build", "--quiet", "--profile", "native", "-p", "ropeline-e2e", "--bin", "overload"];
-    process::run("cargo build", tools::cargo().args(build))?;
+    let mut overload = std::process::Command::new(bundle::generator(ui, "overload")?);
     crate::bench::raise_descriptors()?;
-    let mut overload = std::process::Command::new(paths::target().join("native/overload"));
     let status = Process::spawn("overload", &mut overload, Output::Inherit)?.wait()?;
     if !status.success() {
         bail!("something does not hold: see above");

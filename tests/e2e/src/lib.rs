@@ -7,7 +7,7 @@
 //! * [`trace`] reads what the line said about every exchange; [`checker`] rebuilds limits and order from that.
 //! * [`copies`] holds what stands in Kafka against the admission log.
 //! * [`order`] holds numbers against the times at which requests were sent and answered.
-//! * [`overload`] brings more than can be served.
+//! * [`overload`] brings more than can be served; [`capacity`] raises what comes until it bends.
 //! * [`tokens`] forges tickets and passes with the deployment's keys, and with other ones.
 //! * [`voucher`] signs assertions as a shop does.
 //! * [`faults`] puts doubles between the Worker and its objects, which fail as told.
@@ -21,6 +21,7 @@
 //! The tests need what `cargo xtask test e2e` installs and builds. Without it they fail and say so; they are never skipped.
 
 pub mod broker;
+pub mod capacity;
 mod chart;
 pub mod checker;
 pub mod copies;

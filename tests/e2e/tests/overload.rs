@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ropeline_e2e::overload::knee::Climb;
 use ropeline_e2e::overload::{self, Scale, connections};
 use ropeline_e2e::within;
 
@@ -14,7 +15,8 @@ const ROOM_MB: u64 = 400;
 #[tokio::test(flavor = "multi_thread")]
 async fn five_times_what_can_be_served_takes_no_place_away_and_leaves_no_trace() {
     let world = overload::world().await;
-    let scale = Scale { step: Duration::from_secs(1), growth: 1.5, burst: Duration::from_secs(4), bare: None };
+    let climb = Climb { step: Duration::from_secs(1), growth: 1.5 };
+    let scale = Scale { climb, burst: Duration::from_secs(4), bare: None };
     let run = overload::run(&world, scale, |line| println!("{line}"));
     let report =
         within("the overload", Duration::from_secs(150), run).await.unwrap_or_else(|error| panic!("{error:#}"));

@@ -10,23 +10,10 @@ use super::load::{Kind, POLLS};
 use super::station::{Yard, load, measure};
 use super::table::{Goal, Row};
 use super::{Measured, raise_descriptors};
+use crate::platform::Use;
 use crate::tools::{self, Tools};
 use crate::ui::Ui;
 use crate::{bundle, process};
-
-/// Prices in US dollars for a million, Workers Paid plan, beyond what the plan includes:
-/// <https://developers.cloudflare.com/workers/platform/pricing/> and
-/// <https://developers.cloudflare.com/durable-objects/platform/pricing/>, November 2026.
-mod price {
-    /// Requests to a Worker.
-    pub const REQUESTS: f64 = 0.30;
-    /// Milliseconds of a Worker's CPU.
-    pub const CPU_MS: f64 = 0.02;
-    /// Requests to Durable Objects.
-    pub const OBJECT_REQUESTS: f64 = 0.15;
-    /// Rows written to SQLite.
-    pub const ROWS_WRITTEN: f64 = 1.00;
-}
 
 /// The sale, in millions.
 const ENTRANTS: f64 = 1.0;
@@ -42,33 +29,15 @@ pub struct Options {
     strict: bool,
 }
 
-/// What one visitor's step uses.
-struct Use {
-    requests: f64,
-    cpu_ms: f64,
-    calls: f64,
-    rows: f64,
-}
-
-impl Use {
-    /// Dollars for a million of them.
-    fn price(&self) -> f64 {
-        self.requests * price::REQUESTS
-            + self.cpu_ms * price::CPU_MS
-            + self.calls * price::OBJECT_REQUESTS
-            + self.rows * price::ROWS_WRITTEN
-    }
-
-    fn line(&self, what: &str, millions: f64) -> String {
-        format!(
-            "{what:<34} {:>9.2} {:>9.3} {:>9.2} {:>9.2} {:>12.3}",
-            self.requests,
-            self.cpu_ms,
-            self.calls,
-            self.rows,
-            self.price() * millions
-        )
-    }
+fn line(step: &Use, what: &str, millions: f64) -> String {
+    format!(
+        "{what:<34} {:>9.2} {:>9.3} {:>9.2} {:>9.2} {:>12.3}",
+        step.requests,
+        step.cpu_ms,
+        step.calls,
+        step.rows,
+        step.price() * millions
+    )
 }
 
 /// Measures and prices.
@@ -109,25 +78,14 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     let poll = Use { requests: 1.0, cpu_ms: cpu_ms(Kind::Status)?, calls: 1.0 - measured.polls_alone, rows: 0.0 };
 
     println!("\n{:<34} {:>9} {:>9} {:>9} {:>9} {:>12}", "for each", "requests", "CPU ms", "calls", "rows", "dollars");
-    println!("{}", enter.line("enter, 1,000,000", ENTRANTS));
-    println!("{}", claim.line("claim that admits, 50,000", ADMITTED));
+    println!("{}", line(&enter, "enter, 1,000,000", ENTRANTS));
+    println!("{}", line(&claim, "claim that admits, 50,000", ADMITTED));
     #[allow(clippy::cast_precision_loss)]
-    let polls = poll.line(&format!("beside it: {POLLS},000,000 polls"), POLLS as f64);
+    let polls = line(&poll, &format!("beside it: {POLLS},000,000 polls"), POLLS as f64);
     println!("{polls}");
     let total = enter.price() * ENTRANTS + claim.price() * ADMITTED;
     let goal = Goal::at_most("the sale without polls, dollars", total, GOAL);
     println!("\n{goal}");
     anyhow::ensure!(goal.is_met() || !options.strict, "the goal is missed");
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_million_of_everything_costs_the_sum_of_the_prices() {
-        let one = Use { requests: 1.0, cpu_ms: 1.0, calls: 1.0, rows: 1.0 };
-        assert!((one.price() - 1.47).abs() < 1e-9);
-    }
 }

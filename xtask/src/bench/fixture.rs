@@ -49,7 +49,7 @@ registry.exec('UPDATE meta SET version = version + 1; COMMIT');
 ///
 /// # Errors
 /// When the storage does not look as expected.
-pub(super) fn fill(tools: &Tools, data: &Path, event: &str, places: u64, events: u64) -> Result<()> {
+pub fn fill(tools: &Tools, data: &Path, event: &str, places: u64, events: u64) -> Result<()> {
     run(tools, FILL, data, &[event, &places.to_string(), &events.to_string()])
 }
 

@@ -3,12 +3,16 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ropeline_e2e::overload::knee::Climb;
 use ropeline_e2e::overload::{self, ANSWER, Scale, connections};
 use xtask::ui::Ui;
 
 /// Thorough enough for figures.
-const SCALE: Scale =
-    Scale { step: Duration::from_secs(4), growth: 1.2, burst: Duration::from_secs(10), bare: Some(4_000) };
+const SCALE: Scale = Scale {
+    climb: Climb { step: Duration::from_secs(4), growth: 1.2 },
+    burst: Duration::from_secs(10),
+    bare: Some(4_000),
+};
 
 fn main() -> ExitCode {
     if let Err(error) = xtask::process::stop_children_on_signals() {

@@ -16,13 +16,24 @@ use crate::{lock, new_key};
 /// Longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What everybody asks who comes.
+#[derive(Debug, Clone)]
+pub enum Asks {
+    /// `POST /queue/enter`, each with a key of its own.
+    Enter,
+    /// `GET /queue/status`, with these tickets in turn.
+    Status(Arc<[String]>),
+}
+
 /// What comes.
 #[derive(Debug, Clone)]
 pub struct Arrivals {
     /// `host:port` of the Worker.
     pub server: String,
-    /// The event they enter.
+    /// The event they ask about.
     pub event: String,
+    /// What they ask.
+    pub asks: Asks,
     /// So many a second.
     pub per_second: u32,
     /// For so long.
@@ -49,7 +60,7 @@ pub enum Answered {
 /// What became of one visitor.
 #[derive(Debug, Clone)]
 pub struct Visit {
-    /// Its key.
+    /// Its key; none where it has a ticket.
     pub key: String,
     /// When the Worker was asked.
     pub sent: Instant,
@@ -104,24 +115,30 @@ impl Outcome {
         self.places().count() as f64 / self.took.as_secs_f64().max(0.001)
     }
 
+    /// What half of the visitors waited at most, from their coming on.
+    #[must_use]
+    pub fn p50(&self) -> Duration {
+        quantile(self.visits.iter().map(|visit| visit.took), 0.5)
+    }
+
     /// What 99 of 100 visitors waited at most, from their coming on.
     #[must_use]
     pub fn p99(&self) -> Duration {
-        p99(self.visits.iter().map(|visit| visit.took))
+        quantile(self.visits.iter().map(|visit| visit.took), 0.99)
     }
 
     /// What 99 of 100 who asked the Worker waited at most for its answer.
     #[must_use]
     pub fn p99_asked(&self) -> Duration {
         let asked = self.visits.iter().filter(|visit| visit.answered != Answered::NotAsked);
-        p99(asked.map(|visit| visit.done - visit.sent))
+        quantile(asked.map(|visit| visit.done - visit.sent), 0.99)
     }
 }
 
-fn p99(all: impl Iterator<Item = Duration>) -> Duration {
+fn quantile(all: impl Iterator<Item = Duration>, part: f64) -> Duration {
     let mut latencies = Histogram::default();
     all.for_each(|took| latencies.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX)));
-    Duration::from_secs_f64(latencies.quantile_ms(0.99) / 1_000.0)
+    Duration::from_secs_f64(latencies.quantile_ms(part) / 1_000.0)
 }
 
 impl Arrivals {
@@ -132,6 +149,25 @@ impl Arrivals {
     pub fn run(&self) -> Result<Outcome> {
         let generator = std::thread::scope(|scope| scope.spawn(|| self.generate()).join());
         generator.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// The key of who comes at this turn, and what it sends.
+    fn request(&self, turn: u32) -> (String, String) {
+        let Self { server, event, .. } = self;
+        match &self.asks {
+            Asks::Enter => {
+                let key = new_key();
+                let body = format!("{{\"event\":\"{event}\",\"visitor\":\"{key}\"}}");
+                let length = body.len();
+                let head = format!("POST /queue/enter HTTP/1.1\r\nHost: {server}\r\nContent-Type: application/json");
+                (key, format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}"))
+            }
+            Asks::Status(tickets) => {
+                let ticket = tickets.get(turn as usize % tickets.len().max(1)).map_or("", String::as_str);
+                let head = format!("GET /queue/status?event={event}&seen=0 HTTP/1.1\r\nHost: {server}");
+                (String::new(), format!("{head}\r\nAuthorization: Bearer {ticket}\r\n\r\n"))
+            }
+        }
     }
 
     fn generate(&self) -> Result<Outcome> {
@@ -150,7 +186,7 @@ impl Arrivals {
                 if comes > Instant::now() {
                     tokio::time::sleep_until(comes.into()).await;
                 }
-                visits.spawn(visit(self.clone(), comes, Arc::clone(&free), Arc::clone(&idle)));
+                visits.spawn(visit(self.clone(), turn, comes, Arc::clone(&free), Arc::clone(&idle)));
             }
             let visits = visits.join_all().await;
             Ok(Outcome { visits, took: began.elapsed() })
@@ -158,15 +194,21 @@ impl Arrivals {
     }
 }
 
-async fn visit(plan: Arrivals, comes: Instant, free: Arc<Semaphore>, idle: Arc<Mutex<Vec<Connection>>>) -> Visit {
-    let key = new_key();
+async fn visit(
+    plan: Arrivals,
+    turn: u32,
+    comes: Instant,
+    free: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+) -> Visit {
+    let (key, request) = plan.request(turn);
     let place = tokio::time::timeout(plan.patience, free.acquire()).await;
     let sent = Instant::now();
     let answered = match place {
         Err(_) | Ok(Err(_)) => Answered::NotAsked,
         Ok(Ok(_place)) => {
             let mut connection = lock(&idle).pop();
-            let asked = enter(&mut connection, &plan.server, &plan.event, &key);
+            let asked = ask(&mut connection, &plan.server, &request);
             let answered = match tokio::time::timeout(PATIENCE, asked).await {
                 Ok(Ok(answered)) => answered,
                 Ok(Err(error)) => Answered::Failed(format!("{error:#}")),
@@ -182,16 +224,11 @@ async fn visit(plan: Arrivals, comes: Instant, free: Arc<Semaphore>, idle: Arc<M
     Visit { key, sent, done, took: done - comes, answered }
 }
 
-async fn enter(connection: &mut Option<Connection>, server: &str, event: &str, key: &str) -> Result<Answered> {
+async fn ask(connection: &mut Option<Connection>, server: &str, request: &str) -> Result<Answered> {
     let connection = match connection {
         Some(connection) => connection,
         none => none.insert(Connection::open(server).await?),
     };
-    let body = format!("{{\"event\":\"{event}\",\"visitor\":\"{key}\"}}");
-    let length = body.len();
-    let request = format!(
-        "POST /queue/enter HTTP/1.1\r\nHost: {server}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
     let (status, answer) = connection.ask(request.as_bytes()).await?;
     let text = String::from_utf8_lossy(answer);
     Ok(match status {

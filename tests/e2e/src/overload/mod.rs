@@ -15,15 +15,15 @@ use serde_json::json;
 
 mod arrivals;
 pub mod connections;
+pub mod knee;
 
-pub use arrivals::{Answered, Arrivals, Outcome, Visit};
+pub use arrivals::{Answered, Arrivals, Asks, Outcome, Visit};
+use knee::{Climb, KEEPS_UP};
 
 use crate::{Visitor, World, WorldOptions, order};
 
 /// Connections of the front.
 const FRONT: usize = 256;
-/// What 99 of 100 wait at most where the machine keeps up, from their coming on.
-const KEEPS_UP: Duration = Duration::from_millis(500);
 /// By how much more than the knee.
 const TIMES: u32 = 5;
 /// Of the knee, how much must be served while so much more comes.
@@ -37,10 +37,8 @@ const EVENT: &str = "overload";
 /// How thoroughly.
 #[derive(Debug, Clone, Copy)]
 pub struct Scale {
-    /// Each rate on the way to the knee for so long.
-    pub step: Duration,
-    /// From one rate to the next.
-    pub growth: f64,
+    /// The way to the knee.
+    pub climb: Climb,
     /// Five times the knee for so long.
     pub burst: Duration,
     /// Without a front, too: over so many connections.
@@ -134,10 +132,10 @@ pub async fn world() -> World {
 /// When the generator cannot begin, or the machine serves nobody in time.
 pub async fn run(world: &World, scale: Scale, mut say: impl FnMut(&str)) -> Result<Report> {
     say("the knee");
-    let knee = knee(world, scale, &mut say)?;
+    let knee = knee::find(&arrivals(world, EVENT, 0, Duration::ZERO), scale.climb, &mut say)?.per_second;
     let rate = knee as u32 * TIMES;
     say(&format!("five times {knee:.0} a second, over {FRONT} connections"));
-    let burst = arrivals(world, rate, scale.burst).run()?;
+    let burst = arrivals(world, EVENT, rate, scale.burst).run()?;
     let ended = Instant::now();
     let recovery = recovery(world, knee, ended)?;
     let mut broken = order::breaks(&burst.places().map(|(_, entry)| entry).collect::<Vec<_>>());
@@ -145,8 +143,11 @@ pub async fn run(world: &World, scale: Scale, mut say: impl FnMut(&str)) -> Resu
     let bare = match scale.bare {
         Some(connections) => {
             say(&format!("the same over {connections} connections, with nobody turned away before"));
-            let plan =
-                Arrivals { connections, patience: Duration::from_secs(60), ..arrivals(world, rate, scale.burst) };
+            let plan = Arrivals {
+                connections,
+                patience: Duration::from_secs(60),
+                ..arrivals(world, EVENT, rate, scale.burst)
+            };
             let outcome = plan.run()?;
             broken.extend(order::breaks(&outcome.places().map(|(_, entry)| entry).collect::<Vec<_>>()));
             Some(outcome)
@@ -156,10 +157,13 @@ pub async fn run(world: &World, scale: Scale, mut say: impl FnMut(&str)) -> Resu
     Ok(Report { knee, burst, bare, recovery, broken })
 }
 
-fn arrivals(world: &World, per_second: u32, lasts: Duration) -> Arrivals {
+/// Visitors who enter this event through the front.
+#[must_use]
+pub fn arrivals(world: &World, event: &str, per_second: u32, lasts: Duration) -> Arrivals {
     Arrivals {
         server: world.authority.clone(),
-        event: EVENT.to_owned(),
+        event: event.to_owned(),
+        asks: Asks::Enter,
         per_second,
         lasts,
         connections: FRONT,
@@ -167,33 +171,11 @@ fn arrivals(world: &World, per_second: u32, lasts: Duration) -> Arrivals {
     }
 }
 
-/// The highest rate that is kept up with, by steps. A step that fails is tried once more: the machine has other work.
-fn knee(world: &World, scale: Scale, say: &mut impl FnMut(&str)) -> Result<f64> {
-    // The first thousand are slower: nothing is compiled yet.
-    arrivals(world, 200, Duration::from_secs(2)).run()?;
-    let mut rate = 150.0;
-    let mut best = 0.0;
-    loop {
-        let keeps_up =
-            (0..2).map(|_| arrivals(world, rate as u32, scale.step).run()).find_map(|outcome| match outcome {
-                Ok(outcome) if outcome.p99() <= KEEPS_UP && outcome.good_rate() >= 0.9 * rate => Some(Ok(outcome)),
-                Ok(_) => None,
-                Err(error) => Some(Err(error)),
-            });
-        let Some(outcome) = keeps_up.transpose()? else { break };
-        say(&format!("  {rate:.0} a second: p99 {:.0?}", outcome.p99()));
-        best = rate;
-        rate *= scale.growth;
-    }
-    ensure!(best > 0.0, "this machine does not serve {rate} visitors a second in time: it has other work");
-    Ok(best)
-}
-
 /// From `ended` until a second of half the knee is served in time.
 fn recovery(world: &World, knee: f64, ended: Instant) -> Result<Duration> {
     loop {
         let began = ended.elapsed();
-        let outcome = arrivals(world, (knee / 2.0) as u32, Duration::from_secs(1)).run()?;
+        let outcome = arrivals(world, EVENT, (knee / 2.0) as u32, Duration::from_secs(1)).run()?;
         if outcome.failures().is_empty() && outcome.p99() <= KEEPS_UP {
             return Ok(began);
         }
