@@ -1,11 +1,11 @@
 //! Lanes, line and relay of one sale. One thread and one order of events, as for the seeds; but nothing fails, a write is on disk at once,
 //! and messages cross as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use ropeline_queue::lane::{LaneChange, LaneMeta, LaneStep, Wake};
 use ropeline_queue::line::Step;
-use ropeline_queue::line::log::{Ack, Drain, MAX_DRAIN};
+use ropeline_queue::line::log::{Ack, Drain, LogError, MAX_DRAIN};
 use ropeline_queue::place::{Place, Seat, State, poll_after_turn};
 use ropeline_queue::wire::{Board, Exchange, ExchangeReply, Op, OpAnswer};
 use ropeline_queue::{Epoch, EventId, Lane, LaneId, Line, Number, Seq, Settings, UnixMillis};
@@ -48,6 +48,8 @@ struct LaneShell {
     pumping: bool,
     began: Ms,
     asked: Rate,
+    /// Who waits for a number, in the order in which they came.
+    joined: VecDeque<u64>,
 }
 
 pub(super) struct Sale {
@@ -89,6 +91,7 @@ impl Sale {
             pumping: false,
             began: 0,
             asked: Rate::default(),
+            joined: VecDeque::new(),
         };
         Self {
             event: demo(),
@@ -180,25 +183,38 @@ impl Sale {
     fn relay(&mut self) {
         let now = self.clock();
         if self.epoch == Epoch(0) {
-            let Ok(lease) = self.line.lease(&self.rows, now, "relay") else { return };
-            self.epoch = self.commit(lease).epoch;
+            let Some(lease) = self.heard(|line, rows| line.lease(rows, now, "relay")) else { return };
+            self.epoch = lease.epoch;
         }
+        let epoch = self.epoch;
         loop {
             let after = self.rows.relay.acked;
             let (topic, partition, next_offset) = (Some("topic".to_owned()), Some(0), Some(0));
-            let drain = Drain { epoch: self.epoch, after, limit: MAX_DRAIN, topic, partition, next_offset, ack: None };
+            let drain = Drain { epoch, after, limit: MAX_DRAIN, topic, partition, next_offset, ack: None };
             self.outcome.line.count();
-            let Ok(drained) = self.line.drain(&self.rows, now, &drain) else {
-                return self.checks.fail(Promise::Log, "the only relay is not heard".to_owned());
-            };
-            let entries = self.commit(drained).entries.len();
-            if entries == 0 {
+            let Some(drained) = self.heard(|line, rows| line.drain(rows, now, &drain)) else { return };
+            if drained.entries.is_empty() {
                 return;
             }
-            let ack = Ack { seq: after.plus(entries as u64), next_offset: 1 };
-            if let Ok(acked) = self.line.ack::<ReadFailed>(now, self.epoch, ack) {
-                self.commit(acked);
-                self.rows.forget_acked(after);
+            // In truth the next drain carries it.
+            let ack = Ack { seq: after.plus(drained.entries.len() as u64), next_offset: 1 };
+            if self.heard(|line, _| line.ack(now, epoch, ack)).is_none() {
+                return;
+            }
+            self.rows.forget_acked(after);
+        }
+    }
+
+    /// What the line tells the relay, which it never refuses: there is no other one.
+    fn heard<T>(
+        &mut self,
+        ask: impl FnOnce(&mut Line, &LineRows) -> Result<Step<T>, LogError<ReadFailed>>,
+    ) -> Option<T> {
+        match ask(&mut self.line, &self.rows) {
+            Ok(step) => Some(self.commit(step)),
+            Err(error) => {
+                self.checks.fail(Promise::Log, format!("the only relay is refused: {error:?}"));
+                None
             }
         }
     }
@@ -255,6 +271,9 @@ impl Sale {
             }
         }
         for (waiter, wake) in wakes {
+            if matches!(wake, Wake::Place { .. }) && self.lanes[lane].joined.pop_front() != Some(waiter) {
+                self.checks.fail(Promise::Order, format!("visitor {waiter} overtakes others of lane {lane}"));
+            }
             if waiter != NOBODY {
                 self.woken(usize::try_from(waiter).unwrap_or(usize::MAX), &wake);
             }
@@ -269,9 +288,7 @@ impl Sale {
         let shell = &mut self.lanes[lane];
         shell.asked.count();
         let taken = join(&mut shell.lane);
-        if !taken {
-            self.outcome.put_off += 1;
-        } else if !std::mem::replace(&mut shell.pumping, true) {
+        if taken && !std::mem::replace(&mut shell.pumping, true) {
             self.schedule(self.now, Event::Pump(lane));
         }
         taken
@@ -288,10 +305,18 @@ impl Sale {
     fn enter(&mut self, visitor: usize) {
         let (sub, lanes) = (subject(visitor), self.settings.lanes);
         let lane = usize::from(sub.lane(lanes).0);
-        if !self.asks(lane, |lane| lane.join(sub, lanes, visitor as u64).is_ok()) {
-            let after = self.random.between(SECOND, 5 * SECOND);
-            self.again_in(visitor, after);
+        if self.asks(lane, |lane| lane.join(sub, lanes, visitor as u64).is_ok()) {
+            self.lanes[lane].joined.push_back(visitor as u64);
+        } else {
+            self.put_off(visitor);
         }
+    }
+
+    /// A full lane is asked again as `Retry-After` says.
+    fn put_off(&mut self, visitor: usize) {
+        self.outcome.put_off += 1;
+        let after = self.random.between(SECOND, 5 * SECOND);
+        self.again_in(visitor, after);
     }
 
     /// A visitor's timer has come.
@@ -330,8 +355,7 @@ impl Sale {
     fn about(&mut self, visitor: usize, op: Op) {
         let lane = usize::from(subject(visitor).lane(self.settings.lanes).0);
         if !self.submit(lane, op, visitor as u64) {
-            let after = self.random.between(SECOND, 5 * SECOND);
-            self.again_in(visitor, after);
+            self.put_off(visitor);
         }
     }
 
