@@ -1,7 +1,7 @@
 //! What a sale asks of the platform, reckoned from how many come, how fast, and how many the shop takes a minute.
 //!
 //! Arrivals fall evenly from twice their average to nothing at the end of the rush, as in `cargo xtask simulate --visitors`. Everybody stays and is
-//! let in: whoever does not costs less. So `lanes × 400 >= 2 × people / rush` holds, or [`Plan::misfits`] says that it does not.
+//! let in: whoever does not costs less. So `lanes × 320 >= 2 × people / rush` holds, or [`Plan::misfits`] says that it does not.
 
 use ropeline_queue::line::LEEWAY_SECONDS;
 use ropeline_queue::line::log::MAX_DRAIN;
@@ -11,10 +11,9 @@ use crate::platform::{Use, limit, objects_price};
 
 /// Of the average, at the opening.
 const PEAK: f64 = 2.0;
-/// Enters a second that a lane is meant for (docs/configuration.md): two fifths of what the platform lets an object take.
-const LANE_ENTERS: f64 = 400.0;
-/// At so many `RopelineEnterRateHigh` fires (ops/prometheus/alerts.yml).
-pub const ALARM_ENTERS: u64 = 320;
+/// Enters a second and lane at which `RopelineEnterRateHigh` fires (ops/prometheus/alerts.yml): four fifths of the 400 that a lane is meant
+/// for, which are two fifths of what the platform lets an object take. An opening as planned shall not fire it.
+const ALARM_ENTERS: f64 = 320.0;
 /// The most that `lanes` may be.
 const MOST_LANES: u64 = 256;
 /// All lanes of an event together make at most so many a second (`src/objects/lane_do.rs`).
@@ -23,12 +22,14 @@ const EXCHANGES: f64 = 250.0;
 const BOARD_LANES: f64 = 16.0;
 /// Assumed: polls a second that an isolate answers. One takes 0.07 ms of CPU; the platform decides how many isolates there are.
 const ISOLATE_POLLS: f64 = 500.0;
+/// Each isolate asks the registry anew after so many seconds (`src/directory.rs`).
+const REGISTRY_SECONDS: f64 = 4.0;
 /// A relay looks so often for more, a second.
 const RELAY_LOOKS: f64 = 5.0;
 /// Requests until somebody who is called is in: as the simulation counts them.
 const CLAIMS: f64 = 3.5;
 /// At p99 `RopelineEnterSlow` fires (ops/prometheus/alerts.yml), seconds.
-pub const ALARM_ENTER_SECONDS: f64 = 0.5;
+const ALARM_ENTER_SECONDS: f64 = 0.5;
 /// The settings' bounds (docs/configuration.md).
 const MOST_ACTIVE: f64 = 1_000_000.0;
 const MOST_IN_LINE: f64 = 10_000_000.0;
@@ -74,8 +75,10 @@ pub struct Plan {
     pub batch: f64,
     /// Enters and claims a second in a lane at the opening.
     pub lane_requests: f64,
-    /// Beside them, in each lane that is asked for boards.
-    pub board_reads: f64,
+    /// Isolates that answer polls, if the platform has as many as assumed.
+    pub isolates: f64,
+    /// Reads a second by them: in each lane that is asked for boards, and in the registry.
+    pub reads: [f64; 2],
     /// Requests a second to the line, at most.
     pub line_requests: f64,
     /// Until the last is in, seconds.
@@ -110,7 +113,7 @@ impl Sale {
         let (people, per_minute) = (self.people as f64, self.per_minute.max(1) as f64);
         let per_second = per_minute / 60.0;
         let peak = PEAK * people / self.rush_seconds.max(1) as f64;
-        let wanted_lanes = (peak / LANE_ENTERS).ceil() as u64;
+        let wanted_lanes = (peak / ALARM_ENTERS).ceil() as u64;
         let lanes = wanted_lanes.next_power_of_two().min(MOST_LANES);
         let in_lanes = lanes as f64;
         let drain_seconds = people / per_second;
@@ -127,7 +130,8 @@ impl Sale {
             pause_seconds: in_lanes / EXCHANGES,
             batch: peak / EXCHANGES,
             lane_requests: (peak + per_second * CLAIMS) / in_lanes,
-            board_reads: isolates / in_lanes.min(BOARD_LANES),
+            isolates,
+            reads: [isolates / in_lanes.min(BOARD_LANES), isolates / REGISTRY_SECONDS],
             line_requests: EXCHANGES + in_lanes.min(BOARD_LANES) + per_second / MAX_DRAIN as f64 + RELAY_LOOKS,
             drain_seconds,
             polls,
@@ -158,8 +162,9 @@ impl Plan {
 
     /// At so many enters a second `RopelineEnterRateHigh` fires.
     #[must_use]
-    pub fn alarm_enters(&self) -> u64 {
-        ALARM_ENTERS * self.lanes
+    #[allow(clippy::cast_precision_loss)]
+    pub fn alarm_enters(&self) -> f64 {
+        ALARM_ENTERS * self.lanes as f64
     }
 
     /// What the threshold of `RopelineEnterSlow` must be so that it tells of more than the pause of this many lanes, seconds.
@@ -175,7 +180,7 @@ impl Plan {
         let mut misfits = Vec::new();
         let people = self.sale.people as f64;
         if self.wanted_lanes > MOST_LANES {
-            let most = LANE_ENTERS * MOST_LANES as f64;
+            let most = ALARM_ENTERS * MOST_LANES as f64;
             misfits.push(format!(
                 "{} enters a second at the opening want {} lanes, and there are {MOST_LANES}: let them come over {} s, or put off at the CDN \
                  what is beyond {} a second",
@@ -185,12 +190,13 @@ impl Plan {
                 whole(most)
             ));
         }
-        let requests = self.lane_requests + self.board_reads;
-        if requests > limit::OBJECT_REQUESTS_PER_SECOND {
-            misfits.push(format!(
-                "{} requests a second to one lane, and the platform's soft limit is 1,000",
-                whole(requests)
-            ));
+        let [boards, lists] = self.reads;
+        for (object, requests) in [("one lane", self.lane_requests + boards), ("the registry", lists)] {
+            if requests > limit::OBJECT_REQUESTS_PER_SECOND {
+                let (requests, most) = (whole(requests), whole(limit::OBJECT_REQUESTS_PER_SECOND));
+                misfits
+                    .push(format!("{requests} requests a second to {object}, and the platform's soft limit is {most}"));
+            }
         }
         if self.line_bytes > limit::OBJECT_BYTES {
             let fit = limit::OBJECT_BYTES / ADMISSION_BYTES;
