@@ -49,7 +49,7 @@ struct PlanOptions {
 pub struct Options {
     #[command(subcommand)]
     what: Option<What>,
-    /// Short steps, and no more than 100,000 who wait
+    /// Short steps: some three minutes in all
     #[arg(long)]
     quick: bool,
 }
@@ -75,4 +75,16 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
         bail!("not all could be measured: see above");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_plan_is_the_one_that_this_version_makes() {
+        let page = std::fs::read_to_string(crate::paths::root().join("docs/capacity.md")).unwrap();
+        let table = table::table(&SALES);
+        assert!(page.contains(&table), "docs/capacity.md has another plan than `cargo xtask capacity plan`:\n{table}");
+    }
 }

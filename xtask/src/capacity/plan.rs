@@ -43,8 +43,8 @@ const OUTAGE_MINUTES: f64 = 10.0;
 const ENTER: Use = Use { requests: 1.0, cpu_ms: 0.26, calls: 1.1, rows: 1.03 };
 const POLL: Use = Use { requests: 1.0, cpu_ms: 0.07, calls: 0.01, rows: 0.0 };
 const ADMISSION: Use = Use { requests: CLAIMS, cpu_ms: 0.44 * CLAIMS, calls: CLAIMS, rows: 3.0 };
-/// Bytes of SQLite: a place in its lane (`cargo xtask capacity`), an admission with its record and index in the line.
-const PLACE_BYTES: f64 = 70.0;
+/// Bytes of SQLite: a place in its lane (`cargo xtask capacity` finds 43 to 57), an admission with its record and index in the line.
+const PLACE_BYTES: f64 = 60.0;
 const ADMISSION_BYTES: f64 = 390.0;
 
 /// A sale to be planned.
@@ -182,10 +182,9 @@ impl Plan {
         if self.wanted_lanes > MOST_LANES {
             let most = ALARM_ENTERS * MOST_LANES as f64;
             misfits.push(format!(
-                "{} enters a second at the opening want {} lanes, and there are {MOST_LANES}: let them come over {} s, or put off at the CDN \
-                 what is beyond {} a second",
+                "{} enters a second want {} lanes of {MOST_LANES}: let them come over {} s, or put off at the CDN what is beyond {} a second",
                 whole(self.peak),
-                self.wanted_lanes,
+                whole(self.wanted_lanes as f64),
                 whole((PEAK * people / most).ceil()),
                 whole(most)
             ));

@@ -9,7 +9,7 @@ const LINES: [Line; 27] = [
     ("`new_users_per_minute`", "what the shop takes", |plan| count(plan.sale.per_minute)),
     ("enters a second at the opening", "2 × people / rush", |plan| whole(plan.peak)),
     ("`lanes`", "the power of two from that / 320 on, 256 at most", |plan| match plan.wanted_lanes {
-        wanted if wanted > plan.lanes => format!("**{}**, of {wanted}", plan.lanes),
+        wanted if wanted > plan.lanes => format!("**{}**, of {}", plan.lanes, count(wanted)),
         _ => plan.lanes.to_string(),
     }),
     ("enters and claims a second, a lane", "(enters + 3.5 × admissions) / lanes", |plan| whole(plan.lane_requests)),
@@ -24,7 +24,7 @@ const LINES: [Line; 27] = [
     ("polls a second, all wait", "", |plan| whole(plan.polls_per_second)),
     ("polls a second, nobody knows how long", "people / 5 s", |plan| whole(plan.polls_unknown)),
     ("rows, millions", "1.03 an enter, 3 an admission", |plan| millions(plan.rows)),
-    ("storage of a lane", "70 B a place", |plan| megabytes(plan.lane_bytes)),
+    ("storage of a lane", "60 B a place", |plan| megabytes(plan.lane_bytes)),
     ("storage of the line", "390 B an admission; 10 GB at most", |plan| megabytes(plan.line_bytes)),
     ("dollars: enters", "", |plan| dollars(plan.dollars[0])),
     ("dollars: polls", "", |plan| dollars(plan.dollars[1])),

@@ -9,7 +9,7 @@ use xtask::ui::Ui;
 /// How much this machine carries.
 #[derive(Debug, Parser)]
 struct Options {
-    /// Short steps, and no more than 100,000 who wait
+    /// Short steps: some three minutes in all
     #[arg(long)]
     quick: bool,
 }
@@ -36,7 +36,7 @@ async fn all(ui: &Ui, options: &Options) -> anyhow::Result<()> {
     let lanes = Lanes::measure(&scale, |line| ui.step(line)).await?;
     println!("\n{lanes}");
     // Far enough below the knee that a wait is of the line's length, not of the load.
-    let rate = (lanes.one_lane() / 4.0) as u32;
+    let rate = (lanes.best() / 4.0) as u32;
     let waiting = Waiting::measure(&scale, rate, |line| ui.step(line)).await?;
     println!("\n{waiting}");
     Ok(())

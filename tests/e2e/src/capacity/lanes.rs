@@ -39,10 +39,10 @@ impl Lanes {
         Ok(Self { knees })
     }
 
-    /// The knee of one lane, enters a second.
+    /// The highest knee, enters a second.
     #[must_use]
-    pub fn one_lane(&self) -> f64 {
-        self.knees.first().map_or(0.0, |(_, knee)| knee.per_second)
+    pub fn best(&self) -> f64 {
+        self.knees.iter().map(|(_, knee)| knee.per_second).fold(0.0, f64::max)
     }
 }
 
@@ -97,6 +97,6 @@ mod tests {
              | 600 |  | 400 ms, 800 ms, **bends**: 600 served |\n\
              | the knee | **150** | **300** |\n"
         );
-        assert_eq!(lanes.one_lane(), 150.0);
+        assert_eq!(lanes.best(), 300.0);
     }
 }

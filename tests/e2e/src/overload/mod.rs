@@ -23,7 +23,7 @@ use knee::{Climb, KEEPS_UP};
 use crate::{Visitor, World, WorldOptions, order};
 
 /// Connections of the front.
-const FRONT: usize = 256;
+pub const FRONT: usize = 256;
 /// By how much more than the knee.
 const TIMES: u32 = 5;
 /// Of the knee, how much must be served while so much more comes.
