@@ -36,7 +36,7 @@ pub struct Rush {
 /// What became of it.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// The sale.
+    /// How many were let in.
     pub admitted: u64,
     /// How long it took until everybody who stayed was in, milliseconds of simulated time.
     pub lasted_ms: Ms,

@@ -182,7 +182,7 @@ impl Plan {
         if self.wanted_lanes > MOST_LANES {
             let most = ALARM_ENTERS * MOST_LANES as f64;
             misfits.push(format!(
-                "{} enters a second want {} lanes of {MOST_LANES}: let them come over {} s, or put off at the CDN what is beyond {} a second",
+                "{} enters a second want {} lanes of {MOST_LANES}: let them come over {} s, or put off at the CDN what exceeds {} a second",
                 whole(self.peak),
                 whole(self.wanted_lanes as f64),
                 whole((PEAK * people / most).ceil()),
