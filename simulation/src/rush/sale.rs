@@ -11,7 +11,7 @@ use ropeline_queue::wire::{Board, Exchange, ExchangeReply, Op, OpAnswer};
 use ropeline_queue::{Epoch, EventId, Lane, LaneId, Line, Number, Seq, Settings, UnixMillis};
 
 use super::crowd::{Crowd, Does};
-use super::rates::{Rate, Waits};
+use super::rates::Rate;
 use super::timers::{TICK, Timers};
 use super::{Outcome, Rush};
 use crate::checks::{Checks, Promise, Rest};
@@ -30,7 +30,7 @@ const MOST_DELAY: Ms = 15;
 const RELAY_POLLS: Ms = 200;
 /// Of those let in, permille whose order the shop completes.
 const COMPLETED: u64 = 700;
-/// One visitor in so many is held against the true number of those ahead at every poll: to count them costs as much as all the rest.
+/// One visitor in so many is held against the true number of those ahead at every poll: that is the dearest of all checks.
 const LOOKED_AT: usize = 64;
 /// A sale is over within a day.
 const BOUND: Ms = 24 * 60 * MINUTE;
@@ -108,7 +108,7 @@ impl Sale {
             turns: Timers::new(),
             completions: Timers::new(),
             checks: Checks::new(rush.visitors, rest),
-            outcome: Outcome { waits: Waits::default(), ..Outcome::default() },
+            outcome: Outcome::default(),
             crowd,
             settings,
         }
@@ -159,6 +159,10 @@ impl Sale {
     pub(super) fn outcome(mut self) -> Result<Outcome, String> {
         self.checks.limits_were_used();
         self.checks.counts(&self.line.stats(self.clock()));
+        let (given, came) = (self.rows.head.last_number.get(), self.crowd.does.len() as u64);
+        if given != came {
+            self.checks.fail(Promise::Order, format!("{came} came, and {given} numbers were given"));
+        }
         if let Some(broken) = &self.checks.broken {
             return Err(format!("{:?}: {}", broken.promise, broken.text));
         }
