@@ -58,7 +58,7 @@ fn rush(options: &Options, visitors: usize) -> ExitCode {
     match rush.play() {
         Ok(outcome) => {
             println!("| | |\n|---|---|\n{outcome}| memory of this program, at most | {} |", peak_memory());
-            println!("| time on one core | {:.0} s |", started.elapsed().as_secs_f64());
+            println!("| wall time, one thread | {:.0} s |", started.elapsed().as_secs_f64());
             ExitCode::SUCCESS
         }
         Err(broken) => {
