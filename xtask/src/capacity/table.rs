@@ -34,7 +34,7 @@ const LINES: [Line; 27] = [
     ("`max_line_length`", "2 × people, 10 million at most", |plan| whole(plan.line_length)),
     ("`max_unacked`", "ten minutes without Kafka", |plan| whole(plan.unacked)),
     ("`RopelineEnterRateHigh`, enters a second", "320 × lanes", |plan| whole(plan.alarm_enters())),
-    ("`RopelineEnterSlow`, s", "0.5, and lanes / 250 from 64 lanes on", |plan| format!("{:.2}", plan.alarm_seconds())),
+    ("`RopelineEnterSlow`, s", "0.5 + lanes / 250", |plan| format!("{:.2}", plan.alarm_seconds())),
 ];
 
 /// The table, and what does not fit.
