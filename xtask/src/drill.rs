@@ -4,6 +4,7 @@
 //! As with [`crate::soak`] the work is in the package of the end-to-end tests.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -27,19 +28,24 @@ pub struct Options {
 /// # Errors
 /// When something cannot be built or started, or a fault took too long.
 pub fn run(ui: &Ui, options: &Options) -> Result<()> {
-    process::stop_children_on_signals()?;
-    tools::check_prerequisites(ui, true)?;
-    bundle::worker(ui, &Tools::ensure(ui)?)?;
-    tools::ensure_kafka(ui)?;
-    Monitoring::ensure(ui)?;
-    bundle::programs(ui)?;
-    ui.step("build: the drill");
-    process::run("cargo build", tools::cargo().args(["build", "--quiet", "-p", "ropeline-e2e", "--bin", "drill"]))?;
-    let mut drill = std::process::Command::new(paths::target().join("debug/drill"));
+    let mut drill = program(ui, "drill")?;
     drill.args(&options.picture);
     let status = Process::spawn("drill", &mut drill, Output::Inherit)?.wait()?;
     if !status.success() {
         bail!("a fault was not told, or not healed, within a minute: see the table above");
     }
     Ok(())
+}
+
+/// A program of the end-to-end tests' package, with all that a sale and what goes around it take.
+pub(crate) fn program(ui: &Ui, name: &str) -> Result<Command> {
+    process::stop_children_on_signals()?;
+    tools::check_prerequisites(ui, true)?;
+    bundle::worker(ui, &Tools::ensure(ui)?)?;
+    tools::ensure_kafka(ui)?;
+    Monitoring::ensure(ui)?;
+    bundle::programs(ui)?;
+    ui.step(format!("build: the {name}"));
+    process::run("cargo build", tools::cargo().args(["build", "--quiet", "-p", "ropeline-e2e", "--bin", name]))?;
+    Ok(Command::new(paths::target().join("debug").join(name)))
 }

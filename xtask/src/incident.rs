@@ -8,12 +8,11 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::process::{self, Output, Process};
-use crate::tools::monitoring::Monitoring;
+use crate::process::{Output, Process};
+use crate::tools::k6;
 use crate::tools::proxies::Proxies;
-use crate::tools::{self, Tools};
 use crate::ui::Ui;
-use crate::{bundle, paths};
+use crate::{drill, paths};
 
 /// Options of `cargo xtask incident`.
 #[derive(Debug, Args)]
@@ -28,17 +27,9 @@ pub struct Options {
 /// # Errors
 /// When something cannot be built or started, or does not hold.
 pub fn run(ui: &Ui, options: &Options) -> Result<()> {
-    process::stop_children_on_signals()?;
-    tools::check_prerequisites(ui, true)?;
-    bundle::worker(ui, &Tools::ensure(ui)?)?;
-    tools::ensure_kafka(ui)?;
-    Monitoring::ensure(ui)?;
-    tools::k6::ensure(ui)?;
+    let mut incident = drill::program(ui, "incident")?;
+    k6::ensure(ui)?;
     Proxies::ensure(ui)?;
-    bundle::programs(ui)?;
-    ui.step("build: the incident");
-    process::run("cargo build", tools::cargo().args(["build", "--quiet", "-p", "ropeline-e2e", "--bin", "incident"]))?;
-    let mut incident = std::process::Command::new(paths::target().join("debug/incident"));
     incident.arg(options.report.clone().unwrap_or_else(|| paths::target().join("incident.html")));
     let status = Process::spawn("incident", &mut incident, Output::Inherit)?.wait()?;
     if !status.success() {

@@ -8,9 +8,9 @@ use ropeline_e2e::within;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wave_goes_through_a_kill_of_the_runtime_and_the_report_says_so() {
     xtask::bench::raise_descriptors().unwrap_or_else(|error| panic!("{error:#}"));
-    let scale = Scale { visitors: 400, apart: Duration::from_secs(45), troubles: vec![Trouble::WorkerKilled] };
+    let scale = Scale { visitors: 400, apart: Duration::from_secs(30), troubles: vec![Trouble::WorkerKilled] };
     let run = incident::run(&scale, |line| println!("{line}"));
-    let record = within("the incident", Duration::from_secs(400), run).await;
+    let record = within("the incident", Duration::from_secs(300), run).await;
     println!("{record}");
     let page = record.html();
     std::fs::write(xtask::paths::target().join("e2e/incident.html"), &page).expect("the report");

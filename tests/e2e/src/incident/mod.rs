@@ -37,10 +37,8 @@ use verdicts::Evidence;
 /// `total_active_users` and `new_users_per_minute`.
 const ACTIVE: u64 = 300;
 const PER_MINUTE: u64 = 2_400;
-/// From the start of k6 until the first wave: it makes all of its visitors first.
-const MAKING: Duration = Duration::from_secs(30);
-/// From a wave's beginning until something breaks: thousands of enters are under way.
-const INTO_THE_WAVE: Duration = Duration::from_secs(2);
+/// From the start of k6 until the first wave it makes all of its visitors: so long, and so long for each.
+const MAKING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_millis(3));
 /// Waiting for longer than that until all is well is of no use.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -123,7 +121,7 @@ pub async fn run(scale: &Scale, mut say: impl FnMut(&str)) -> Record {
     let origin = Origin::start(&scene.world).await;
     until(PATIENCE, async || scene.carries().await && scene.canary_is_well(0).await).await.expect("the scene is well");
 
-    let first = now_ms() + ms(MAKING);
+    let first = now_ms() + ms(MAKING.0) + ms(MAKING.1) * scale.visitors as u64;
     let program = tools::k6::ensure(&Ui::quiet()).unwrap_or_else(|error| panic!("{error:#}"));
     let front = &scene.front.as_ref().expect("a front").authority.clone();
     let run = Run {
@@ -141,7 +139,7 @@ pub async fn run(scale: &Scale, mut say: impl FnMut(&str)) -> Record {
     let mut k6 = command.unwrap_or_else(|error| panic!("no k6: {error:#}"));
     let (mut watch, mut episodes) = (Watch::default(), Vec::new());
     for (turn, trouble) in (1..).zip(&scale.troubles) {
-        let strikes = first + turn * ms(scale.apart) + ms(INTO_THE_WAVE);
+        let strikes = first + turn * ms(scale.apart) + ms(trouble.into_the_wave());
         while now_ms() < strikes {
             assert!(k6.is_running(), "k6 ended before all waves had come: {}", k6.tail());
             watch.look(&scene);

@@ -43,6 +43,11 @@ impl Trouble {
         }
     }
 
+    /// From a wave's beginning until it strikes: enters are under way, or for the shop orders.
+    pub(super) const fn into_the_wave(self) -> Duration {
+        Duration::from_secs(if matches!(self, Self::OriginSlow) { 20 } else { 2 })
+    }
+
     /// For how long. What kills is over when what was killed runs again: at once, where somebody starts it; the runtime after a scrape.
     pub(super) const fn lasts(self) -> Duration {
         match self {
