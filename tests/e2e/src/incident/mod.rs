@@ -1,9 +1,9 @@
 //! The incident, replayed: 7,600 visitors enter at once, again and again, while one thing after the other goes wrong. Behind
 //! `cargo xtask incident`; its short form is a test.
 //!
-//! k6 brings the visitors (`tests/load/waves.js`): a wave comes, and while its enters are under way something breaks; the next wave comes when that
-//! is long mended. Visitors come through what a CDN is elsewhere ([`crate::front`]). The first wave comes to a system that is well. What k6 met, what Prometheus scraped, what the line logged and what stands in
-//! Kafka are held against each other in the end ([`verdicts`]), and drawn ([`Record::html`]).
+//! k6 brings the visitors (`tests/load/waves.js`), through what a CDN is elsewhere ([`crate::front`]): a wave comes, and while its enters are under
+//! way something breaks; the next wave comes when that is long mended. The first one comes to a system that is well. What k6 met, what Prometheus
+//! scraped, what the line logged and what stands in Kafka are held against each other in the end ([`verdicts`]), and drawn ([`Record::html`]).
 
 mod curves;
 mod origin;

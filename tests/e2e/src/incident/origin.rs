@@ -22,8 +22,8 @@ pub struct Origin {
     /// Where visitors come, `host:port`.
     authority: String,
     delay_ms: Arc<AtomicU64>,
-    /// Passes that nobody was given: signed by others, altered, none at all.
-    bad: [String; 3],
+    /// Passes that nobody was given, and what is wrong with them.
+    bad: [(&'static str, String); 3],
     _shop: Shop,
 }
 
@@ -42,7 +42,11 @@ impl Origin {
         let delay_ms = Arc::<AtomicU64>::default();
         tokio::spawn(carry(listener, port, Arc::clone(&delay_ms)));
         let real = pass(world).await;
-        let bad = [Forge::foreign().pass(&pass_claims(&real)), altered(&real, 2, 40), "a.b.c".to_owned()];
+        let bad = [
+            ("a pass signed by others", Forge::foreign().pass(&pass_claims(&real))),
+            ("an altered pass", altered(&real, 2, 40)),
+            ("nonsense", "a.b.c".to_owned()),
+        ];
         Self { authority, delay_ms, bad, _shop: shop }
     }
 
@@ -58,15 +62,12 @@ impl Origin {
     /// Who comes without a pass, or with a bad one: how many were refused, and who was not.
     pub(super) async fn try_the_door(&self) -> (usize, Vec<String>) {
         let (mut refused, mut broken) = (0, Vec::new());
-        for pass in std::iter::once(None).chain(self.bad.iter().map(Some)) {
-            let headers: Vec<_> = pass.map(|pass| ("ropeline-pass", pass.as_str())).into_iter().collect();
+        let bad = self.bad.iter().map(|(what, pass)| (*what, Some(pass.as_str())));
+        for (what, pass) in bad.chain([("no pass", None)]) {
+            let headers: Vec<_> = pass.map(|pass| ("ropeline-pass", pass)).into_iter().collect();
             match Client::new(&self.authority).patience(PATIENCE).get("/tickets", &headers).await {
                 Ok(answer) if matches!(answer.status.as_u16(), 401 | 403 | 503) => refused += 1,
-                Ok(answer) => broken.push(format!(
-                    "{}, and the shop answered {}",
-                    pass.map_or("no pass", |pass| pass),
-                    answer.status
-                )),
+                Ok(answer) => broken.push(format!("{what}, and the shop answered {}", answer.status)),
                 // No answer lets nobody in, either.
                 Err(_) => {}
             }

@@ -160,12 +160,13 @@ fn limits(evidence: &Evidence<'_>) -> Verdict {
     let mut verdict = Verdict::new("4 exact limits");
     let at: Vec<u64> = evidence.log.entries.iter().map(|entry| entry.admitted_at).collect();
     verdict.looked_at = vec![(at.len(), "admissions"), (most_in_a_minute(&at), "of them at most in a minute")];
-    let most = |name: &str| evidence.most.get(name).copied().unwrap_or_default();
-    verdict.looked_at.push((most("active") as usize, "sessions at most"));
+    let most = |name: &str| evidence.most.get(name).copied();
+    verdict.looked_at.push((most("active").unwrap_or_default() as usize, "sessions at most"));
     if most_in_a_minute(&at) as u64 > PER_MINUTE {
         verdict.broken.push(format!("{} were let in within a minute, of {PER_MINUTE}", most_in_a_minute(&at)));
     }
-    if most("active") > ACTIVE as f64 || most("over limit") > 0.0 {
+    // What Prometheus does not have has not been kept to, either.
+    if most("active").is_none_or(|most| most > ACTIVE as f64) || most("over limit") != Some(0.0) {
         verdict.broken.push(format!("{:?}, of {ACTIVE} sessions", evidence.most));
     }
     verdict
@@ -251,6 +252,11 @@ pub(super) fn bounds(evidence: &Evidence<'_>) -> Vec<Bound> {
         ("requests that failed outside the moments of a kill: none", "강제 종료 순간 외의 실패한 요청: 없음"),
         format!("{} ({across} across a kill)", outside.len() as u64 + evidence.count("ropeline_failed")),
         outside.is_empty() && evidence.count("ropeline_failed") == 0,
+    );
+    must(
+        ("no gate of k6's is crossed", "k6의 기준을 하나도 넘지 않음"),
+        if evidence.load.within { "none" } else { "see the thresholds in its log" }.to_owned(),
+        evidence.load.within,
     );
     must(
         ("every visitor has a place", "모든 방문자가 순번을 받음"),
@@ -425,6 +431,7 @@ mod tests {
         assert_eq!(fails(|case| case.console = other.to_owned()), ["3", "5"]);
         assert_eq!(fails(|case| _ = case.most.insert("active", 301.0)), ["4"]);
         assert_eq!(fails(|case| _ = case.most.insert("over limit", 1.0)), ["4"]);
+        assert_eq!(fails(|case| case.most.clear()), ["4"], "Prometheus has nothing of it");
         assert_eq!(fails(|case| case.load.back.push(place(9, 110_000, 111_000))), ["5"]);
         assert_eq!(fails(|case| case.stats["head_seq"] = json!(2)), ["5"], "an admission that is not in the log");
         assert_eq!(fails(|case| case.load.back.clear()), ["3", "5"], "nobody came back: nothing was looked at");
@@ -436,6 +443,8 @@ mod tests {
 
     #[test]
     fn what_breaks_outside_a_kill_or_takes_too_long_is_seen() {
+        // Of a disorder that is told in other words than these checks know there is the gate.
+        assert_eq!(fails(|case| case.load.within = false), ["no gate of k6's is crossed"]);
         let outside = Broken { sent: 1_000, ended: 2_000 };
         assert_eq!(
             fails(|case| case.load.broken.push(outside)),
