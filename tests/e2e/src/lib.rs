@@ -16,6 +16,7 @@
 //!   [`drill`] makes things go wrong, and [`incident`] does while thousands come.
 //! * [`front`] is what stands before the runtime where no CDN does.
 //! * [`hosts`] makes machines and networks of their own on this one.
+//! * [`program`] runs what is behind a command of `cargo xtask`.
 //! * [`seed`] makes random parts repeatable: `ROPELINE_SEED`.
 //!
 //! The tests need what `cargo xtask test e2e` installs and builds. Without it they fail and say so; they are never skipped.
@@ -34,6 +35,7 @@ pub mod monitoring;
 pub mod order;
 pub mod overload;
 pub mod picture;
+pub mod program;
 mod relay_health;
 pub mod scene;
 pub mod seed;
