@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum};
 use crate::process::{self, Output, Process};
 use crate::tools::consumers::Consumers;
 use crate::tools::monitoring::Monitoring;
+use crate::tools::namespaces;
 use crate::tools::proxies::Proxies;
 use crate::tools::verifiers::Verifiers;
 use crate::tools::{self, Tools, WASM};
@@ -220,9 +221,20 @@ fn e2e(ui: &Ui) -> Result<Count> {
     bundle::worker(ui, &tools)?;
     bundle::programs(ui)?;
     // Each test has a Worker of its own; more at once than cores only adds noise.
+    let runner = format!("target.'cfg(all())'.runner = {:?}", namespaces::runner());
     tests(
         "cargo test -p ropeline-e2e",
-        cargo(&["test", "--quiet", "-p", "ropeline-e2e", "--no-fail-fast", "--", "--test-threads=2"]),
+        cargo(&[
+            "test",
+            "--config",
+            &runner,
+            "--quiet",
+            "-p",
+            "ropeline-e2e",
+            "--no-fail-fast",
+            "--",
+            "--test-threads=2",
+        ]),
     )
 }
 

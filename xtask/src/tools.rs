@@ -22,6 +22,7 @@ mod go;
 pub mod k6;
 mod maven;
 pub mod monitoring;
+pub mod namespaces;
 mod npm;
 pub mod proxies;
 mod python;
@@ -198,7 +199,7 @@ pub fn ensure_cargo_fuzz(ui: &Ui) -> Result<PathBuf> {
 /// # Errors
 /// When something is missing.
 pub fn check_prerequisites_of_tests(ui: &Ui) -> Result<()> {
-    let checks = [check_prerequisites(ui, true), python::require(), go::require()];
+    let checks = [check_prerequisites(ui, true), python::require(), go::require(), namespaces::require()];
     let missing: Vec<String> = checks.into_iter().filter_map(|check| Some(format!("{:#}", check.err()?))).collect();
     if missing.is_empty() { Ok(()) } else { bail!("{}", missing.join("\n  - ")) }
 }

@@ -29,6 +29,7 @@ pub mod copies;
 pub mod drill;
 pub mod faults;
 pub mod front;
+#[cfg(target_os = "linux")]
 pub mod hosts;
 pub mod incident;
 pub mod monitoring;

@@ -22,7 +22,7 @@ const NAMESPACES: &str = "/run/netns";
 
 /// What to do when namespaces cannot be made.
 const HOW_TO_MAY: &str = "these tests put programs into network namespaces. That needs Linux and the rights CAP_SYS_ADMIN and \
-     CAP_NET_ADMIN: run them as root (`sudo -E cargo test …`), in a container with `--cap-add SYS_ADMIN --cap-add NET_ADMIN`, or in a virtual machine";
+     CAP_NET_ADMIN: `cargo xtask test e2e` has them run in a user namespace, `sudo -E cargo test …` as root";
 
 /// A network namespace, with its loopback up. Gone when dropped; what was started in it should be gone before.
 #[derive(Debug)]
