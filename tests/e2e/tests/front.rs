@@ -26,9 +26,12 @@ async fn front(name: &str, routes: Router) -> (Front, tokio::task::JoinHandle<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_cannot_be_served_is_told_within_a_second_and_operators_get_through() {
+async fn who_cannot_be_served_is_told_within_a_second_and_newcomers_and_operators_get_through() {
     let ok = || async { Json(json!({})) };
-    let routes = Router::new().route("/queue/status", get(ok)).route("/queue/admin/events", get(ok));
+    let routes = Router::new()
+        .route("/queue/status", get(ok))
+        .route("/queue/enter", get(ok))
+        .route("/queue/admin/events", get(ok));
     let (front, _server) = front("burst", routes).await;
     let mut asking = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -38,6 +41,10 @@ async fn who_cannot_be_served_is_told_within_a_second_and_operators_get_through(
             (client.get("/queue/status", &[]).await.expect("an answer"), began.elapsed())
         });
     }
+    // Who has no place yet is not crowded out by the polls of those who have.
+    let newcomer = within("a newcomer", Duration::from_secs(20), async {
+        Client::new(&front.authority).get("/queue/enter", &[]).await.expect("an answer").status
+    });
     let operator = within("the operator", Duration::from_secs(20), async {
         let mut statuses = Vec::new();
         for _ in 0..20 {
@@ -46,7 +53,9 @@ async fn who_cannot_be_served_is_told_within_a_second_and_operators_get_through(
         }
         statuses
     });
-    let (operator, answers) = tokio::join!(operator, within("visitors", Duration::from_secs(30), asking.join_all()));
+    let visitors = within("visitors", Duration::from_secs(30), asking.join_all());
+    let (operator, newcomer, answers) = tokio::join!(operator, newcomer, visitors);
+    assert_eq!(newcomer, StatusCode::OK);
     assert!(operator.iter().all(|status| *status == StatusCode::OK), "{operator:?}");
     let (served, put_off): (Vec<_>, Vec<_>) = answers.iter().partition(|(answer, _)| answer.status == 200);
     for (answer, _) in &put_off {

@@ -43,9 +43,13 @@ impl Trouble {
         }
     }
 
-    /// From a wave's beginning until it strikes: enters are under way, or for the shop orders.
+    /// From a wave's beginning until it strikes: enters are under way, for the shop orders; and a kill comes when some have been answered.
     pub(super) const fn into_the_wave(self) -> Duration {
-        Duration::from_secs(if matches!(self, Self::OriginSlow) { 20 } else { 2 })
+        Duration::from_secs(match self {
+            Self::WorkerKilled => 5,
+            Self::OriginSlow => 20,
+            _ => 2,
+        })
     }
 
     /// For how long. What kills is over when what was killed runs again: at once, where somebody starts it; the runtime after a scrape.
