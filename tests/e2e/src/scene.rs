@@ -14,9 +14,10 @@ use xtask::kafka::Kafka;
 use xtask::services::{Relay, RelayOptions};
 
 use crate::front::Front;
+use crate::monitoring::prometheus::query_range;
 use crate::monitoring::{Monitoring, Watched};
 use crate::relay_health::HealthOf;
-use crate::{World, WorldOptions, broker, lock, new_key};
+use crate::{World, WorldOptions, broker, lock, new_key, now_ms};
 
 /// The event on sale.
 pub const EVENT: &str = "demo";
@@ -143,9 +144,9 @@ impl Scene {
         lives.logs.iter().map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect()
     }
 
-    /// Prometheus stands still, and forty other scrapers ask for metrics and never read the answer.
-    pub fn stall_monitoring(&mut self) {
-        self.monitoring.stall();
+    /// So many of the two Prometheus stand still, and forty other scrapers ask for metrics and never read the answer.
+    pub fn stall_monitoring(&mut self, how_many: usize) {
+        self.monitoring.stall(how_many);
         let ask = format!(
             "GET /queue/metrics HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n\r\n",
             self.world.authority,
@@ -163,6 +164,13 @@ impl Scene {
     pub fn resume_monitoring(&mut self) {
         self.hanging.clear();
         self.monitoring.resume();
+    }
+
+    /// Whether both Prometheus see each other.
+    pub async fn is_watched(&self) -> bool {
+        let now = now_ms() as f64 / 1_000.0;
+        let up = query_range(self.monitoring.port, "sum(up{job=\"prometheus\"})", (now, now), Duration::from_secs(1));
+        up.await.is_ok_and(|series| series.iter().any(|series| series.points.iter().any(|(_, up)| *up >= 2.0)))
     }
 
     /// Whether a visitor who comes now is given a place within a second.

@@ -26,7 +26,9 @@ pub enum Fault {
     WorkerDown,
     /// The line answers nobody: its object is overloaded.
     LineRefusing,
-    /// Monitoring stands still, with its connections open, as InfluxDB did.
+    /// One of the two Prometheus stands still, with its connections open, as InfluxDB did.
+    PrometheusStalled,
+    /// Both do.
     MonitoringStalled,
     /// The relay's key is taken from the Worker.
     KeyRemoved,
@@ -36,12 +38,13 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::BrokerStopped,
         Self::RelayKilled,
         Self::RelayHung,
         Self::WorkerDown,
         Self::LineRefusing,
+        Self::PrometheusStalled,
         Self::MonitoringStalled,
         Self::KeyRemoved,
         Self::ClockBehind,
@@ -54,6 +57,7 @@ impl Fault {
             Self::RelayKilled | Self::RelayHung => "RopelineRelayDown",
             Self::WorkerDown => "RopelineWorkerDown",
             Self::LineRefusing => "RopelineLineDown",
+            Self::PrometheusStalled => "RopelinePrometheusDown",
             Self::KeyRemoved => "RopelineRelayCannotReachWorker",
             Self::ClockBehind => "RopelineClockOff",
             Self::MonitoringStalled => return None,
@@ -77,7 +81,8 @@ impl Fault {
                     scene.world.fault(Rule::line(command, Call::OVERLOADED).times(u32::MAX)).await;
                 }
             }
-            Self::MonitoringStalled => scene.stall_monitoring(),
+            Self::PrometheusStalled => scene.stall_monitoring(1),
+            Self::MonitoringStalled => scene.stall_monitoring(2),
             Self::KeyRemoved => with_keys(scene, |keys| keys["relay"] = json!([])),
             Self::ClockBehind => scene.world.clock_ahead(-60_000).await,
         }
@@ -120,7 +125,7 @@ impl Fault {
             Self::RelayKilled | Self::RelayHung => {}
             Self::WorkerDown => scene.world.restart(),
             Self::LineRefusing => scene.world.forget_faults().await,
-            Self::MonitoringStalled => scene.resume_monitoring(),
+            Self::PrometheusStalled | Self::MonitoringStalled => scene.resume_monitoring(),
             Self::KeyRemoved => with_keys(scene, |_| {}),
             Self::ClockBehind => scene.world.clock_ahead(0).await,
         }
@@ -132,6 +137,7 @@ impl Fault {
             Self::BrokerStopped | Self::RelayKilled | Self::RelayHung | Self::KeyRemoved => scene.carries().await,
             Self::WorkerDown | Self::LineRefusing => scene.serves().await,
             Self::ClockBehind => scene.is_in_step().await,
+            Self::PrometheusStalled => scene.is_watched().await,
             Self::MonitoringStalled => {
                 scene.monitoring.receiver.first(mended, |message| message.path == "/watchdog").is_some()
             }
@@ -156,6 +162,7 @@ impl fmt::Display for Fault {
             Self::RelayHung => "relay hung",
             Self::WorkerDown => "Worker down",
             Self::LineRefusing => "line refusing",
+            Self::PrometheusStalled => "one Prometheus stalled",
             Self::MonitoringStalled => "monitoring stalled",
             Self::KeyRemoved => "relay key removed",
             Self::ClockBehind => "clock a minute behind",

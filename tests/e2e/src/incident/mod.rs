@@ -64,7 +64,7 @@ pub struct Episode {
     pub mended: u64,
     /// When what was stopped ran again.
     pub back: u64,
-    /// From its beginning until it was seen in the metrics (of stalled monitoring: by the dead man's switch).
+    /// From its beginning until it was seen in the metrics.
     pub seen: Option<Duration>,
     /// From its beginning until somebody was told, if anybody was; and what.
     pub told: Option<(Duration, String)>,
@@ -231,13 +231,10 @@ async fn play(scene: &mut Scene, origin: &Origin, trouble: Trouble, watch: &mut 
     let back = now_ms();
     let over = until(PATIENCE, async || {
         listen(scene);
-        trouble.is_over(scene, mended).await
+        trouble.is_over(scene, mended.1).await
     });
     let normal = over.await.map(|_| mended.0.elapsed());
-    let seen = match trouble.sign() {
-        Some(_) => trouble.seen(scene, began).await.map(|at| Duration::from_millis(at - began)),
-        None => told.as_ref().map(|(after, _)| *after),
-    };
+    let seen = trouble.seen(scene, began).await.map(|at| Duration::from_millis(at - began));
     Episode { trouble, began, mended: mended.1, back, seen, told, normal }
 }
 

@@ -250,16 +250,12 @@ impl Record {
     fn troubles(&self) -> String {
         let rows = (1..).zip(&self.episodes).map(|(turn, episode)| {
             let (english, korean) = episode.trouble.name();
-            let by = episode.trouble.sign().map_or_else(
-                || both("the dead man's switch falls silent", "dead man's switch의 침묵"),
-                |sign| format!("<code>{}</code>", escaped(sign)),
-            );
             let told =
                 episode.told.as_ref().map(|(after, text)| format!("{}: {}", seconds(Some(*after)), escaped(text)));
             vec![
                 format!("{turn} {}", both(english, korean)),
                 seconds(episode.seen),
-                by,
+                format!("<code>{}</code>", escaped(episode.trouble.sign())),
                 told.unwrap_or_else(|| both("nobody", "없음")),
                 seconds(episode.normal),
             ]

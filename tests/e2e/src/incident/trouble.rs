@@ -16,8 +16,8 @@ const SLOW: Duration = Duration::from_secs(8);
 pub enum Trouble {
     /// Kafka's broker is stopped.
     BrokerStopped,
-    /// Monitoring stands still, with its connections open.
-    MonitoringStalled,
+    /// One of the two Prometheus stands still, with its connections open, and others ask it for metrics and never read them.
+    PrometheusStalled,
     /// The relay is killed.
     RelayKilled,
     /// The Worker's runtime is killed with -9.
@@ -29,14 +29,14 @@ pub enum Trouble {
 impl Trouble {
     /// All of them, in the order in which they come.
     pub const ALL: [Self; 5] =
-        [Self::BrokerStopped, Self::MonitoringStalled, Self::RelayKilled, Self::WorkerKilled, Self::OriginSlow];
+        [Self::BrokerStopped, Self::PrometheusStalled, Self::RelayKilled, Self::WorkerKilled, Self::OriginSlow];
 
     /// English and Korean.
     #[must_use]
     pub const fn name(self) -> (&'static str, &'static str) {
         match self {
             Self::BrokerStopped => ("Kafka's broker stopped", "Kafka 브로커 중지"),
-            Self::MonitoringStalled => ("monitoring stalled", "모니터링 멈춤"),
+            Self::PrometheusStalled => ("one Prometheus stalled", "Prometheus 하나 멈춤"),
             Self::RelayKilled => ("relay killed", "릴레이 강제 종료"),
             Self::WorkerKilled => ("runtime killed (-9)", "런타임 강제 종료 (-9)"),
             Self::OriginSlow => ("origin slow", "오리진 지연"),
@@ -55,7 +55,7 @@ impl Trouble {
     /// For how long. What kills is over when what was killed runs again: at once, where somebody starts it; the runtime after a scrape.
     pub(super) const fn lasts(self) -> Duration {
         match self {
-            Self::BrokerStopped | Self::MonitoringStalled | Self::OriginSlow => Duration::from_secs(60),
+            Self::BrokerStopped | Self::PrometheusStalled | Self::OriginSlow => Duration::from_secs(60),
             Self::RelayKilled => Duration::ZERO,
             Self::WorkerKilled => Duration::from_secs(6),
         }
@@ -65,33 +65,22 @@ impl Trouble {
     const fn fault(self) -> Option<Fault> {
         match self {
             Self::BrokerStopped => Some(Fault::BrokerStopped),
-            Self::MonitoringStalled => Some(Fault::MonitoringStalled),
+            Self::PrometheusStalled => Some(Fault::PrometheusStalled),
             Self::RelayKilled => Some(Fault::RelayKilled),
             Self::WorkerKilled => Some(Fault::WorkerDown),
             Self::OriginSlow => None,
         }
     }
 
-    /// What asks Prometheus for it: a value while it is there. None where Prometheus is what stands still.
+    /// What asks Prometheus for it: a value while it is there.
     #[must_use]
-    pub const fn sign(self) -> Option<&'static str> {
+    pub const fn sign(self) -> &'static str {
         match self {
-            Self::BrokerStopped => Some("max(ropeline_relay_lag_seconds) > 4"),
-            Self::MonitoringStalled => None,
-            Self::RelayKilled => Some("up{job=\"ropeline-relay\"} == 0"),
-            Self::WorkerKilled => Some("up{job=\"ropeline-worker\"} == 0"),
-            Self::OriginSlow => Some("max(ropeline_active_sessions / ropeline_active_sessions_limit) > 0.95"),
-        }
-    }
-
-    /// It must be seen within this in the metrics. That nothing is scraped no metric can say: the dead man's switch falls silent, for which
-    /// Alertmanager takes up to 20 s (so long it believes what Prometheus said last), and whoever listens to it waits for 25 s, as it comes
-    /// every 15 s.
-    #[must_use]
-    pub const fn seen_within(self) -> Duration {
-        match self {
-            Self::MonitoringStalled => Duration::from_secs(45),
-            _ => Duration::from_secs(15),
+            Self::BrokerStopped => "max(ropeline_relay_lag_seconds) > 4",
+            Self::PrometheusStalled => "up{job=\"prometheus\"} == 0",
+            Self::RelayKilled => "up{job=\"ropeline-relay\"} == 0",
+            Self::WorkerKilled => "up{job=\"ropeline-worker\"} == 0",
+            Self::OriginSlow => "max(ropeline_active_sessions / ropeline_active_sessions_limit) > 0.95",
         }
     }
 
@@ -121,28 +110,21 @@ impl Trouble {
         (first >= began_ms).then_some(first)
     }
 
-    /// Whether nothing is left of it since `mended`.
-    pub(super) async fn is_over(self, scene: &Scene, mended: (Instant, u64)) -> bool {
-        if !(scene.carries().await && scene.canary_is_well(mended.1).await) {
+    /// Whether nothing is left of it since `mended` (milliseconds since 1970).
+    pub(super) async fn is_over(self, scene: &Scene, mended: u64) -> bool {
+        if !(scene.carries().await && scene.canary_is_well(mended).await) {
             return false;
         }
-        match self {
-            Self::MonitoringStalled => {
-                scene.monitoring.receiver.first(mended.0, |message| message.path == "/watchdog").is_some()
-            }
-            // What was scraped before is as old as this.
-            _ => {
-                let now = now_ms();
-                let seen = self.seen_between(scene, now - 1_000, now).await;
-                now > mended.1 + 6_000 && seen.is_some_and(|seen| seen.is_empty())
-            }
-        }
+        let now = now_ms();
+        let seen = self.seen_between(scene, now - 1_000, now).await;
+        // What was scraped before is as old as this.
+        now > mended + 6_000 && seen.is_some_and(|seen| seen.is_empty())
     }
 
     /// At which seconds Prometheus shows it, milliseconds since 1970; none when it cannot be asked.
     async fn seen_between(self, scene: &Scene, from: u64, to: u64) -> Option<Vec<u64>> {
         let time = (from as f64 / 1_000.0, to as f64 / 1_000.0);
-        let series = query_range(scene.monitoring.port, self.sign()?, time, Duration::from_secs(1)).await.ok()?;
+        let series = query_range(scene.monitoring.port, self.sign(), time, Duration::from_secs(1)).await.ok()?;
         let seconds = series.iter().flat_map(|series| &series.points).map(|(at, _)| (at * 1_000.0) as u64);
         let mut seconds: Vec<u64> = seconds.collect();
         seconds.sort_unstable();

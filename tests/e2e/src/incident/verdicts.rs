@@ -14,6 +14,8 @@ use crate::soak::log::Log;
 
 /// Across a kill whoever retries as told has a place within this.
 const PLACE: Duration = Duration::from_secs(30);
+/// What goes wrong is seen in the metrics within this.
+const SEEN: Duration = Duration::from_secs(15);
 /// After the end of what went wrong everything is normal within this.
 const NORMAL: Duration = Duration::from_secs(60);
 /// The visitor who is let in before the waves.
@@ -303,9 +305,9 @@ impl Episode {
                 "Kafka's broker stopped: seen within 15 s, normal within 60 s of its end",
                 "Kafka 브로커 중지: 15초 안에 보이고 끝난 뒤 60초 안에 정상",
             ),
-            Trouble::MonitoringStalled => (
-                "monitoring stalled: the dead man's switch falls silent within 45 s, normal within 60 s of its end",
-                "모니터링 멈춤: 45초 안에 dead man's switch가 침묵하고 끝난 뒤 60초 안에 정상",
+            Trouble::PrometheusStalled => (
+                "one Prometheus stalled: seen within 15 s, normal within 60 s of its end",
+                "Prometheus 하나 멈춤: 15초 안에 보이고 끝난 뒤 60초 안에 정상",
             ),
             Trouble::RelayKilled => (
                 "relay killed: seen within 15 s, normal within 60 s",
@@ -320,7 +322,7 @@ impl Episode {
                 "오리진 지연: 15초 안에 보이고 끝난 뒤 60초 안에 정상",
             ),
         };
-        let seen = self.seen.is_some_and(|seen| seen <= self.trouble.seen_within());
+        let seen = self.seen.is_some_and(|seen| seen <= SEEN);
         (what, seen && self.normal.is_some_and(|normal| normal <= NORMAL))
     }
 }

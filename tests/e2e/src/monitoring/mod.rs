@@ -1,4 +1,4 @@
-//! The real Prometheus and Alertmanager with the files of `ops/`, in which only the addresses that are marked for it are changed.
+//! The real Prometheus, twice, and Alertmanager with the files of `ops/`, in which only the addresses that are marked for it are changed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,14 +29,14 @@ pub struct Watched<'a> {
     pub restart: String,
 }
 
-/// Both programs, running.
+/// The programs, running.
 #[derive(Debug)]
 pub struct Monitoring {
     /// What Slack and the dead man's switch get.
     pub receiver: Receiver,
-    /// Where Prometheus answers, on this machine.
+    /// Where Prometheus answers, on this machine: the second of the two, which goes on while the first one alone stands still.
     pub port: u16,
-    prometheus: Process,
+    both: [Process; 2],
     _alertmanager: Process,
 }
 
@@ -50,7 +50,7 @@ pub fn programs() -> Programs {
 }
 
 impl Monitoring {
-    /// Starts both in `dir`.
+    /// Starts them in `dir`.
     ///
     /// # Panics
     /// When a file is not what is expected, or a program does not come up.
@@ -58,7 +58,7 @@ impl Monitoring {
     pub fn start(dir: &Path, watched: &Watched<'_>) -> Self {
         let programs = programs();
         let receiver = Receiver::start();
-        let (port, alertmanager_port) = (free_port().expect("a port"), free_port().expect("a port"));
+        let [first, port, alertmanager_port] = std::array::from_fn(|_| free_port().expect("a port"));
         let dir = dir.join("monitoring");
         std::fs::create_dir_all(dir.join("recovery")).expect("a directory");
         let write = |name: &str, text: String| std::fs::write(dir.join(name), text).expect("a file");
@@ -83,6 +83,8 @@ impl Monitoring {
                 ("scheme: https", "scheme: http"),
                 ("queue.example.com", &watched.worker),
                 ("relay:9464", &watched.relay),
+                ("prometheus:9090", &format!("127.0.0.1:{first}")),
+                ("prometheus-2:9090", &format!("127.0.0.1:{port}")),
                 ("alertmanager:9093", &format!("127.0.0.1:{alertmanager_port}")),
             ],
         );
@@ -98,24 +100,30 @@ impl Monitoring {
             .arg(format!("--web.listen-address=127.0.0.1:{alertmanager_port}"))
             .arg("--cluster.listen-address=");
         let alertmanager = spawn("Alertmanager", command, dir.join("alertmanager.log"), alertmanager_port);
-        let mut command = Command::new(&programs.prometheus);
-        command
-            .arg(format!("--config.file={}", dir.join("prometheus.yml").display()))
-            .arg(format!("--storage.tsdb.path={}", dir.join("prometheus").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--rules.alert.resend-delay=5s");
-        let prometheus = spawn("Prometheus", command, dir.join("prometheus.log"), port);
-        Self { receiver, port, prometheus, _alertmanager: alertmanager }
+        let both = [("prometheus", first), ("prometheus-2", port)].map(|(name, port)| {
+            let mut command = Command::new(&programs.prometheus);
+            command
+                .arg(format!("--config.file={}", dir.join("prometheus.yml").display()))
+                .arg(format!("--storage.tsdb.path={}", dir.join(name).display()))
+                .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+                .arg("--rules.alert.resend-delay=5s");
+            spawn("Prometheus", command, dir.join(name).with_extension("log"), port)
+        });
+        Self { receiver, port, both, _alertmanager: alertmanager }
     }
 
-    /// Prometheus stands still: it holds its connections, and neither reads nor scrapes.
-    pub fn stall(&mut self) {
-        self.prometheus.signal(Signal::STOP);
+    /// So many of the two Prometheus stand still: they hold their connections, and neither read nor scrape.
+    pub fn stall(&mut self, how_many: usize) {
+        for prometheus in &mut self.both[..how_many] {
+            prometheus.signal(Signal::STOP);
+        }
     }
 
-    /// It goes on.
+    /// They go on.
     pub fn resume(&mut self) {
-        self.prometheus.signal(Signal::CONT);
+        for prometheus in &mut self.both {
+            prometheus.signal(Signal::CONT);
+        }
     }
 }
 

@@ -10,12 +10,13 @@ use xtask::paths;
 use xtask::tools::{k6, monitoring};
 
 /// Which networks each service has any business on.
-const NETWORKS: [(&str, &[&str]); 6] = [
+const NETWORKS: [(&str, &[&str]); 7] = [
     ("alertmanager", &["monitoring"]),
     ("grafana", &["monitoring"]),
     ("k6", &["load"]),
     ("kafka", &["broker"]),
     ("prometheus", &["monitoring", "scrape"]),
+    ("prometheus-2", &["monitoring", "scrape"]),
     ("relay", &["broker", "relay", "scrape"]),
 ];
 
@@ -191,7 +192,9 @@ fn what_runs_in_containers_is_of_the_versions_that_are_tested_here() {
     let image = |service: &str| project["services"][service]["image"].as_str().unwrap().to_owned();
     // Prometheus 3.16 is the Go module 0.316.
     let prometheus = monitoring::PROMETHEUS.replacen("v0.3", "v3.", 1);
-    assert_eq!(image("prometheus"), format!("prom/prometheus:{prometheus}"));
+    for which in ["prometheus", "prometheus-2"] {
+        assert_eq!(image(which), format!("prom/prometheus:{prometheus}"));
+    }
     assert_eq!(image("alertmanager"), format!("prom/alertmanager:{}", monitoring::ALERTMANAGER));
     assert_eq!(image("k6"), format!("grafana/k6:{}", k6::K6.trim_start_matches('v')));
     let kafka = image("kafka").replace("apache/kafka:", "");
@@ -239,7 +242,10 @@ fn every_address_in_the_mounted_files_can_be_reached_by_who_has_it() {
         ("relay", "ops/relay/relay.toml", "kafka", 9092),
         ("prometheus", "ops/prometheus/prometheus.yml", "relay", 9464),
         ("prometheus", "ops/prometheus/prometheus.yml", "alertmanager", 9093),
+        ("prometheus", "ops/prometheus/prometheus.yml", "prometheus-2", 9090),
+        ("prometheus-2", "ops/prometheus/prometheus.yml", "prometheus", 9090),
         ("grafana", "ops/grafana/provisioning/datasources/ropeline.yml", "prometheus", 9090),
+        ("grafana", "ops/grafana/provisioning/datasources/ropeline.yml", "prometheus-2", 9090),
     ] {
         assert!(file(path).contains(&format!("{to}:{port}")), "{path} does not name {to}:{port}");
         assert!(meet(from, to), "{from} cannot reach {to}");

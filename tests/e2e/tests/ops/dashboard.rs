@@ -50,3 +50,24 @@ fn panels_have_ids_of_their_own_say_what_they_show_and_do_not_overlap() {
         }
     }
 }
+
+/// While one Prometheus stands still the dashboard is looked at by the other one.
+#[test]
+fn the_dashboard_has_a_choice_of_both_prometheus() {
+    let text = read(&ops("grafana/dashboards/ropeline.json"));
+    let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+    let variables = dashboard["templating"]["list"].as_array().expect("variables");
+    let choice = variables.iter().find(|variable| variable["type"] == "datasource").expect("a choice of sources");
+    let uid = format!("${{{}}}", choice["name"].as_str().expect("a name"));
+    let asked = text.matches("\"uid\": ").count();
+    assert_eq!(text.matches(&format!("\"uid\": \"{uid}\"")).count(), asked - 1, "all but the dashboard's own");
+
+    let file = read(&ops("grafana/provisioning/datasources/ropeline.yml"));
+    let sources: Value = serde_saphyr::from_str(&file).expect("YAML");
+    let sources = sources["datasources"].as_array().expect("sources");
+    assert_eq!(sources.len(), 2);
+    let begins =
+        choice["regex"].as_str().and_then(|regex| regex.strip_prefix("/^")?.strip_suffix('/')).expect("a regex");
+    assert!(sources.iter().all(|source| source["name"].as_str().is_some_and(|name| name.starts_with(begins))));
+    assert_eq!(choice["current"]["value"], sources[0]["uid"]);
+}

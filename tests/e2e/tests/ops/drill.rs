@@ -6,10 +6,10 @@ use ropeline_e2e::drill::{self, Fault};
 use ropeline_e2e::within;
 use xtask::paths;
 
-/// One that a person mends, one that mends itself, and one that tells nobody by itself. `cargo xtask drill` has all.
+/// One that a person mends, one that mends itself, and the watchers themselves: one of them, and both. `cargo xtask drill` has all.
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_are_told_and_healed_within_a_minute() {
-    let faults = [Fault::LineRefusing, Fault::RelayHung, Fault::MonitoringStalled];
+    let faults = [Fault::LineRefusing, Fault::RelayHung, Fault::PrometheusStalled, Fault::MonitoringStalled];
     let picture = paths::target().join("e2e/dashboard.svg");
     let report =
         within("the drill", Duration::from_secs(600), drill::run(&faults, Some(&picture), |line| println!("{line}")))
