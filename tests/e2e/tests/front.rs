@@ -1,5 +1,6 @@
 //! `ops/nginx/worker.conf`: what comes at once and is too much is told so at once, and operators get through; what a visitor claims to be is not believed.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, StatusCode};
@@ -25,11 +26,25 @@ async fn front(name: &str, routes: Router) -> (Front, tokio::task::JoinHandle<()
     (Front::start(&authority, &dir), server)
 }
 
+/// What who asks again and again, each time over a new connection, is answered.
+async fn statuses(front: &Front, path: &str) -> Vec<StatusCode> {
+    let asked = async {
+        let mut statuses = Vec::new();
+        for _ in 0..20 {
+            statuses.push(Client::new(&front.authority).get(path, &[]).await.expect("an answer").status);
+        }
+        statuses
+    };
+    within(path, Duration::from_secs(20), asked).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_cannot_be_served_is_told_within_a_second_and_newcomers_and_operators_get_through() {
     let ok = || async { Json(json!({})) };
+    // So that all connections which polls have to the Worker are busy.
+    let slow = || async { tokio::time::sleep(Duration::from_millis(400)).await };
     let routes = Router::new()
-        .route("/queue/status", get(ok))
+        .route("/queue/status", get(slow))
         .route("/queue/enter", get(ok))
         .route("/queue/admin/events", get(ok));
     let (front, _server) = front("burst", routes).await;
@@ -41,31 +56,26 @@ async fn who_cannot_be_served_is_told_within_a_second_and_newcomers_and_operator
             (client.get("/queue/status", &[]).await.expect("an answer"), began.elapsed())
         });
     }
-    // Who has no place yet is not crowded out by the polls of those who have.
-    let newcomer = within("a newcomer", Duration::from_secs(20), async {
-        Client::new(&front.authority).get("/queue/enter", &[]).await.expect("an answer").status
-    });
-    let operator = within("the operator", Duration::from_secs(20), async {
-        let mut statuses = Vec::new();
-        for _ in 0..20 {
-            let answer = Client::new(&front.authority).get("/queue/admin/events", &[]).await.expect("an answer");
-            statuses.push(answer.status);
-        }
-        statuses
-    });
     let visitors = within("visitors", Duration::from_secs(30), asking.join_all());
-    let (operator, newcomer, answers) = tokio::join!(operator, newcomer, visitors);
-    assert_eq!(newcomer, StatusCode::OK);
-    assert!(operator.iter().all(|status| *status == StatusCode::OK), "{operator:?}");
+    // Who has no place yet is not crowded out by the polls of those who have.
+    let (operators, newcomers, answers) =
+        tokio::join!(statuses(&front, "/queue/admin/events"), statuses(&front, "/queue/enter"), visitors);
+    for statuses in [operators, newcomers] {
+        assert!(statuses.iter().all(|status| *status == StatusCode::OK), "{statuses:?}");
+    }
     let (served, put_off): (Vec<_>, Vec<_>) = answers.iter().partition(|(answer, _)| answer.status == 200);
+    let mut later = BTreeMap::<_, usize>::new();
     for (answer, _) in &put_off {
         assert_problem(answer, 503, "overloaded");
-        assert_eq!(answer.header("retry-after"), Some("2"));
+        *later.entry(answer.header("retry-after").expect("a time")).or_default() += 1;
     }
+    // Not all at the same moment again.
+    assert!(later.keys().eq(&["1", "2", "3", "4"]), "{later:?}");
+    assert!(later.values().all(|count| count * 3 < put_off.len()), "{later:?}");
     let slowest = answers.iter().map(|(_, took)| *took).max().expect("answers");
     println!("{} served, {} put off, the slowest answer after {slowest:?}", served.len(), put_off.len());
-    // A thousand wait for a second, and a thousand a second go through while the others come.
-    assert!(served.len() >= 1_000 && put_off.len() >= 500, "{} served, {} put off", served.len(), put_off.len());
+    // Of the thousand who may wait for a second those for whom there are connections.
+    assert!(served.len() >= 300 && put_off.len() >= 500, "{} served, {} put off", served.len(), put_off.len());
     // The bound is one second; generator, nginx and server share the machine with other tests.
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 }
@@ -97,5 +107,5 @@ async fn nginx_says_who_asks_passes_on_what_the_worker_says_and_answers_for_it_w
     };
     let answer = within("nginx' own answer", Duration::from_secs(10), away).await;
     assert_problem(&answer, 503, "overloaded");
-    assert_eq!(answer.header("retry-after"), Some("2"));
+    assert!(answer.header("retry-after").is_some_and(|later| ["1", "2", "3", "4"].contains(&later)));
 }
