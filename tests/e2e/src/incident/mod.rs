@@ -39,6 +39,8 @@ const ACTIVE: u64 = 300;
 const PER_MINUTE: u64 = 2_400;
 /// From the start of k6 until the first wave it makes all of its visitors: so long, and so long for each.
 const MAKING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_millis(3));
+/// Of something that is there before it is made nothing is measured: so long it may take until it is not.
+const CALM: Duration = Duration::from_secs(10);
 /// Waiting for longer than that until all is well is of no use.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -211,31 +213,50 @@ impl Watch {
     }
 }
 
+/// What is noticed of something that goes wrong, and after how long.
+struct Notice {
+    trouble: Trouble,
+    began: Instant,
+    seen: Option<Duration>,
+    told: Option<(Duration, String)>,
+}
+
+impl Notice {
+    /// Asks as somebody who looks would: what was scraped too late to be seen yet is not seen.
+    async fn look(&mut self, scene: &Scene) {
+        if self.seen.is_none() && self.trouble.shows(scene).await == Some(true) {
+            self.seen = Some(self.began.elapsed());
+        }
+        if self.told.is_none() {
+            self.told = self.trouble.told(scene, self.began).map(|text| (self.began.elapsed(), text));
+        }
+    }
+}
+
 async fn play(scene: &mut Scene, origin: &Origin, trouble: Trouble, watch: &mut Watch) -> Episode {
+    // What shows it already would show nothing.
+    until(CALM, async || trouble.shows(scene).await == Some(false)).await.expect("nothing shows it before it begins");
     let (since, began) = (Instant::now(), now_ms());
     trouble.begin(scene, origin).await;
     let (refused, not_refused) = origin.try_the_door().await;
     watch.refused += refused;
     watch.not_refused.extend(not_refused);
-    let mut told = None;
-    let mut listen = |scene: &Scene| {
-        watch.look(scene);
-        told = told.take().or_else(|| Some((since.elapsed(), trouble.told(scene, since)?)));
-    };
+    let mut notice = Notice { trouble, began: since, seen: None, told: None };
     while since.elapsed() < trouble.lasts() {
-        listen(scene);
+        watch.look(scene);
+        notice.look(scene).await;
         sleep(Duration::from_millis(250)).await;
     }
     let mended = if trouble.lasts().is_zero() { (since, began) } else { (Instant::now(), now_ms()) };
     trouble.end(scene, origin).await;
     let back = now_ms();
     let over = until(PATIENCE, async || {
-        listen(scene);
+        watch.look(scene);
+        notice.look(scene).await;
         trouble.is_over(scene, mended.1).await
     });
     let normal = over.await.map(|_| mended.0.elapsed());
-    let seen = trouble.seen(scene, began).await.map(|at| Duration::from_millis(at - began));
-    Episode { trouble, began, mended: mended.1, back, seen, told, normal }
+    Episode { trouble, began, mended: mended.1, back, seen: notice.seen, told: notice.told, normal }
 }
 
 /// Waits until all that was admitted is known to be in Kafka; the counts of the event.

@@ -103,11 +103,11 @@ impl Trouble {
         self.fault()?.told(scene, began)
     }
 
-    /// When it was first seen, milliseconds since 1970, if it was not seen before it began.
-    pub(super) async fn seen(self, scene: &Scene, began_ms: u64) -> Option<u64> {
-        let times = self.seen_between(scene, began_ms - 3_000, now_ms()).await?;
-        let first = *times.first()?;
-        (first >= began_ms).then_some(first)
+    /// Whether Prometheus shows it now; none when it cannot be asked.
+    pub(super) async fn shows(self, scene: &Scene) -> Option<bool> {
+        let now = now_ms() as f64 / 1_000.0;
+        let series = query_range(scene.monitoring.port, self.sign(), (now, now), Duration::from_secs(1)).await.ok()?;
+        Some(series.iter().any(|series| !series.points.is_empty()))
     }
 
     /// Whether nothing is left of it since `mended` (milliseconds since 1970).
@@ -115,19 +115,7 @@ impl Trouble {
         if !(scene.carries().await && scene.canary_is_well(mended).await) {
             return false;
         }
-        let now = now_ms();
-        let seen = self.seen_between(scene, now - 1_000, now).await;
         // What was scraped before is as old as this.
-        now > mended + 6_000 && seen.is_some_and(|seen| seen.is_empty())
-    }
-
-    /// At which seconds Prometheus shows it, milliseconds since 1970; none when it cannot be asked.
-    async fn seen_between(self, scene: &Scene, from: u64, to: u64) -> Option<Vec<u64>> {
-        let time = (from as f64 / 1_000.0, to as f64 / 1_000.0);
-        let series = query_range(scene.monitoring.port, self.sign(), time, Duration::from_secs(1)).await.ok()?;
-        let seconds = series.iter().flat_map(|series| &series.points).map(|(at, _)| (at * 1_000.0) as u64);
-        let mut seconds: Vec<u64> = seconds.collect();
-        seconds.sort_unstable();
-        Some(seconds)
+        now_ms() > mended + 6_000 && self.shows(scene).await == Some(false)
     }
 }
