@@ -106,6 +106,22 @@ fn as_many_are_called_as_there_is_room_and_a_few_ahead_of_it() {
 }
 
 #[test]
+fn a_crowd_that_never_comes_leaves_the_next_one_called_as_the_first_one_was() {
+    let mut event = Event::new(Settings { new_users_per_minute: 600, ..roomy() });
+    for (after_ms, like_the_first) in [(0, true), (9_000, false), (11_000, true)] {
+        event.now += after_ms;
+        let before = event.rows.head.frontier;
+        event.enter(1_000);
+        let called = event.rows.head.frontier.since(before);
+        assert_eq!(called == 30, like_the_first, "{called} after {after_ms} ms");
+        while event.rows.head.frontier < event.rows.head.last_number.position() {
+            event.now += 1_000;
+            event.phase();
+        }
+    }
+}
+
+#[test]
 fn a_restarted_line_calls_again_after_exactly_three_seconds() {
     let mut event = Event::new(Settings { new_users_per_minute: 600, ..roomy() });
     event.enter(1_000);

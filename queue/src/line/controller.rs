@@ -72,6 +72,14 @@ impl Controller {
         }
     }
 
+    /// Nobody waits: everybody has been called. What those were like tells nothing of who comes next, once their time to come is over. A crowd that
+    /// went home would else leave a share behind by which far too many of the next one are called at once, and ask again and again for room.
+    pub fn nobody_waits(&mut self) {
+        if self.batches.is_empty() {
+            self.show_rate = 1.0;
+        }
+    }
+
     /// How many more to call, so that with those present and those on their way `target` can be let in.
     #[must_use]
     pub fn want(&self, target: u64, present: u64) -> u64 {
@@ -142,6 +150,18 @@ mod tests {
         }
         assert!((controller.show_rate() - LEAST_SHOW_RATE).abs() < 1e-9);
         assert_eq!(controller.want(1_000, 0), MAX_STEP);
+    }
+
+    #[test]
+    fn who_comes_when_nobody_waits_is_not_taken_for_those_before() {
+        let mut controller = Controller { show_rate: 0.05, ..Controller::default() };
+        controller.called(UnixMillis(1_000), Position(0), Position(10), 10);
+        controller.advance(UnixMillis(11_000));
+        controller.nobody_waits();
+        assert!((controller.show_rate() - 0.05).abs() < 1e-9, "some may still come");
+        controller.advance(UnixMillis(11_001));
+        controller.nobody_waits();
+        assert!((controller.show_rate() - 1.0).abs() < 1e-9, "{}", controller.show_rate());
     }
 
     #[test]

@@ -246,6 +246,9 @@ impl Line {
         self.called.advance(clk);
         self.ready.advance(clk);
         self.controller.advance(clk);
+        if self.head.frontier >= self.head.last_number.position() {
+            self.controller.nobody_waits();
+        }
     }
 
     /// Moves the frontier as far as room, those present and those on their way ask for.
