@@ -1,7 +1,7 @@
 //! The isolate's copies of boards: polls are answered from these and never reach the line.
 //!
 //! Fresh up to a second. Then one request asks a lane while the others are served the last copy, up to 30 s old and marked
-//! `stale`; beyond that there is no answer but 503.
+//! `stale`. Without such a copy they wait for what that one brings ([`flight`]); beyond that there is no answer but 503.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,6 +13,7 @@ use worker::Env;
 
 use crate::clock::{age_ms, now_ms};
 use crate::directory::Event;
+use crate::flight;
 use crate::http::problem::{Problem, Slug};
 use crate::objects::call::{Address, Answer, CallError, Message, call, lane_name};
 use crate::objects::command::LaneCommand;
@@ -21,7 +22,7 @@ const FRESH_MS: f64 = 1_000.0;
 /// A copy this old is no longer as good as new, whatever the reason.
 const STALE_AFTER_MS: f64 = 3_000.0;
 const OLDEST_MS: f64 = 30_000.0;
-/// A request that asks may die; after this another one asks.
+/// A request that asks may die; who has a copy to go on with asks after this.
 const PATIENCE_MS: f64 = 2_000.0;
 /// At most this many lanes of an event are asked for boards.
 const BOARD_LANES: u16 = 16;
@@ -38,14 +39,40 @@ pub struct Copy {
 }
 
 struct Kept {
-    board: Rc<Board>,
+    /// None until a lane has answered.
+    board: Option<Rc<Board>>,
     at: f64,
     asked: f64,
     lane: LaneId,
 }
 
+impl Kept {
+    /// What there is, if it will do.
+    fn copy(&self) -> Option<Copy> {
+        let age = age_ms(self.at);
+        let board = self.board.as_ref().filter(|_| age < OLDEST_MS)?;
+        Some(Copy { board: Rc::clone(board), stale: age > STALE_AFTER_MS })
+    }
+
+    /// The same if nobody needs to ask for a newer one now.
+    fn good(&self) -> Option<Copy> {
+        self.copy().filter(|_| age_ms(self.at) < FRESH_MS || age_ms(self.asked) < PATIENCE_MS)
+    }
+}
+
 thread_local! {
     static BOARDS: RefCell<HashMap<EventId, Kept>> = RefCell::default();
+}
+
+/// With what is kept of the event.
+fn with<T>(event: &Event, work: impl FnOnce(&mut Kept) -> T) -> T {
+    BOARDS.with_borrow_mut(|boards| {
+        if boards.len() >= MOST_COPIES && !boards.contains_key(&event.id) {
+            boards.retain(|_, kept| kept.copy().is_some());
+        }
+        let none = || Kept { board: None, at: f64::NEG_INFINITY, asked: f64::NEG_INFINITY, lane: pick(event) };
+        work(boards.entry(event.id.clone()).or_insert_with(none))
+    })
 }
 
 /// The event's board.
@@ -53,57 +80,55 @@ thread_local! {
 /// # Errors
 /// 503 when there is no copy young enough and none can be had; 404 when the event has been purged.
 pub async fn get(env: &Env, event: &Event) -> Result<Copy, Problem> {
+    let is_under_way = || with(event, |kept| kept.copy().is_none() && age_ms(kept.asked) < flight::DEAD_MS);
+    if !flight::landed(is_under_way).await {
+        return Err(none());
+    }
     let now = now_ms();
-    let kept = BOARDS.with_borrow_mut(|boards| {
-        let kept = boards.get_mut(&event.id)?;
-        let fresh = age_ms(kept.at) < FRESH_MS;
-        let asked = age_ms(kept.asked) < PATIENCE_MS;
-        if !fresh && !asked {
+    let good = with(event, |kept| {
+        let good = kept.good();
+        if good.is_none() {
             kept.asked = now;
         }
-        Some((Rc::clone(&kept.board), kept.at, fresh || asked, kept.lane))
+        good.ok_or(kept.lane)
     });
-    if let Some((board, at, true, _)) = &kept
-        && age_ms(*at) < OLDEST_MS
-    {
-        return Ok(Copy { board: Rc::clone(board), stale: age_ms(*at) > STALE_AFTER_MS });
-    }
-    let lane = kept.as_ref().map_or_else(|| pick(event), |(.., lane)| *lane);
+    let lane = match good {
+        Ok(copy) => return Ok(copy),
+        Err(lane) => lane,
+    };
     let name = lane_name(event.id.as_str(), lane);
     let answer = call(env, Address::lane(&name), Message::of(&LaneCommand::Board)).await;
     match answer.and_then(Answer::read::<Board>) {
-        Ok(board) => Ok(Copy { board: keep(event, board, now, lane), stale: false }),
-        Err(CallError::Absent) => Err(Problem::unknown_event(event.id.as_str())),
-        Err(error) => {
+        Ok(board) => Ok(Copy { board: with(event, |kept| keep(kept, board, now, lane)), stale: false }),
+        Err(error) => with(event, |kept| {
+            let copy = kept.copy();
+            if copy.is_none() {
+                // Who waits may ask at once.
+                kept.asked = f64::NEG_INFINITY;
+            }
+            if matches!(error, CallError::Absent) {
+                return Err(Problem::unknown_event(event.id.as_str()));
+            }
             worker::console_warn!("boards: {error}");
             // Another lane may answer next time.
-            BOARDS.with_borrow_mut(|boards| boards.get_mut(&event.id).map(|kept| kept.lane = pick(event)));
-            match kept {
-                Some((board, at, ..)) if age_ms(at) < OLDEST_MS => Ok(Copy { board, stale: true }),
-                _ => Err(Problem::retry(
-                    Slug::Overloaded,
-                    5,
-                    "the state of the line cannot be had right now; no place is lost, ask again",
-                )),
-            }
-        }
+            kept.lane = pick(event);
+            copy.map(|copy| Copy { stale: true, ..copy }).ok_or_else(none)
+        }),
     }
 }
 
-fn keep(event: &Event, board: Board, asked: f64, lane: LaneId) -> Rc<Board> {
-    BOARDS.with_borrow_mut(|boards| {
-        if let Some(kept) = boards.get(&event.id)
-            && kept.board.version > board.version
-        {
-            return Rc::clone(&kept.board);
-        }
-        if boards.len() >= MOST_COPIES {
-            boards.retain(|_, kept| asked - kept.at < OLDEST_MS);
-        }
-        let board = Rc::new(board);
-        boards.insert(event.id.clone(), Kept { board: Rc::clone(&board), at: asked, asked: f64::NEG_INFINITY, lane });
-        board
-    })
+fn none() -> Problem {
+    let detail = "the state of the line cannot be had right now; no place is lost, ask again";
+    Problem::retry(Slug::Overloaded, 5, detail)
+}
+
+fn keep(kept: &mut Kept, board: Board, asked: f64, lane: LaneId) -> Rc<Board> {
+    if let Some(newer) = kept.board.as_ref().filter(|kept| kept.version > board.version) {
+        return Rc::clone(newer);
+    }
+    let board = Rc::new(board);
+    *kept = Kept { board: Some(Rc::clone(&board)), at: asked, asked: f64::NEG_INFINITY, lane };
+    board
 }
 
 /// Isolates spread over lanes by themselves.

@@ -1,7 +1,7 @@
 //! The isolate's copy of the registry's list: which events live, and what a Worker needs to know of each.
 //!
 //! A name is looked up here before any object is named, so random names cost nothing. The copy is at most [`FRESH_MS`] old when
-//! the registry can be asked; an unknown id asks at most once a second; when the registry cannot be had, the last copy serves up
+//! the registry can be asked, by one request at a time ([`flight`]); an unknown id asks at most once a second; when the registry cannot be had, the last copy serves up
 //! to [`STALE_MS`], so that a sale does not stop with it.
 
 use std::cell::{Cell, RefCell};
@@ -14,6 +14,7 @@ use ropeline_queue::{EventId, Settings};
 use worker::Env;
 
 use crate::clock::{age_ms, now_ms};
+use crate::flight;
 use crate::http::problem::Problem;
 use crate::objects::call::{Address, CallError, Message, call};
 use crate::objects::command::{EventEntry, Listing, RegistryCommand};
@@ -48,8 +49,8 @@ struct Directory {
 
 thread_local! {
     static DIRECTORY: RefCell<Directory> = RefCell::default();
-    /// Since when somebody asks the registry; a request may die while it does.
-    static REFRESHING: Cell<f64> = const { Cell::new(f64::NEG_INFINITY) };
+    /// When the registry was last asked, and whether that is over.
+    static ASKED: Cell<(f64, bool)> = const { Cell::new((f64::NEG_INFINITY, true)) };
 }
 
 /// The living event with this id.
@@ -72,19 +73,31 @@ pub async fn gates(env: &Env) -> Result<Rc<[Rc<Event>]>, Problem> {
     Ok(DIRECTORY.with_borrow(|directory| Rc::clone(&directory.gates)))
 }
 
-/// Asks the registry if it is time to; `lacks`: the copy does not have what it is needed for.
+/// How old the copy is, milliseconds; none when there is none.
+fn age() -> Option<f64> {
+    DIRECTORY.with_borrow(|directory| directory.version.map(|_| age_ms(directory.at)))
+}
+
+/// Asks the registry if it is time to and nobody does; `lacks`: the copy does not have what it is needed for.
 async fn keep_fresh(env: &Env, lacks: impl Fn() -> bool) -> Result<(), Problem> {
-    let age = DIRECTORY.with_borrow(|directory| directory.version.map(|_| age_ms(directory.at)));
-    let due = match age {
+    let is_due = || match age() {
         None => true,
         Some(age) if age >= FRESH_MS => true,
-        Some(age) if age >= REFRESH_MS => age_ms(REFRESHING.get()) > UNKNOWN_MS,
+        Some(age) if age >= REFRESH_MS => age_ms(ASKED.get().0) > UNKNOWN_MS,
         Some(age) => age >= UNKNOWN_MS && lacks(),
     };
-    if due && let Err(error) = refresh(env).await {
-        worker::console_warn!("directory: {error}");
-        if age.is_none_or(|age| age > STALE_MS) {
-            return Err(Problem::overloaded());
+    let is_under_way = || {
+        let (since, is_over) = ASKED.get();
+        is_due() && !is_over && age_ms(since) < flight::DEAD_MS
+    };
+    let landed = flight::landed(is_under_way).await;
+    if is_due() {
+        let answered = if landed { refresh(env).await } else { Err(CallError::Unavailable("no answer".to_owned())) };
+        if let Err(error) = answered {
+            worker::console_warn!("directory: {error}");
+            if age().is_none_or(|age| age > STALE_MS) {
+                return Err(Problem::overloaded());
+            }
         }
     }
     Ok(())
@@ -103,11 +116,8 @@ pub async fn all(env: &Env) -> Result<Vec<Rc<Event>>, CallError> {
 
 /// Whether any living event lists this web origin, by the copy at hand or a first one.
 pub async fn lists_origin(env: &Env, origin: &str) -> bool {
-    if DIRECTORY.with_borrow(|directory| directory.version.is_none() || age_ms(directory.at) > FRESH_MS)
-        && let Err(error) = refresh(env).await
-    {
-        worker::console_warn!("directory: {error}");
-    }
+    // Without any copy, no event does.
+    let _ = keep_fresh(env, || false).await;
     let lists = |event: &Rc<Event>| event.settings.allowed_origins.iter().any(|allowed| allowed == origin);
     DIRECTORY.with_borrow(|directory| directory.events.values().any(lists))
 }
@@ -118,10 +128,14 @@ pub async fn lists_origin(env: &Env, origin: &str) -> bool {
 /// When it gives no answer; the copy stays as it was.
 pub async fn refresh(env: &Env) -> Result<(), CallError> {
     let began = now_ms();
-    REFRESHING.set(began);
+    ASKED.set((began, false));
     let known = DIRECTORY.with_borrow(|directory| directory.version);
-    let answer = call(env, Address::REGISTRY, Message::of(&RegistryCommand::List { known })).await?;
-    let listing: Listing = answer.read()?;
+    let answer = call(env, Address::REGISTRY, Message::of(&RegistryCommand::List { known })).await;
+    // Unless another one asks by now.
+    if ASKED.get().0 == began {
+        ASKED.set((began, true));
+    }
+    let listing: Listing = answer?.read()?;
     DIRECTORY.with_borrow_mut(|directory| {
         if directory.version.is_some_and(|version| version > listing.version) {
             return;

@@ -4,6 +4,7 @@
 mod alarms;
 mod answers;
 mod clocks;
+mod cold;
 mod deploy;
 mod events;
 mod hangup;
