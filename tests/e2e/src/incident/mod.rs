@@ -238,15 +238,17 @@ async fn play(scene: &mut Scene, origin: &Origin, trouble: Trouble, watch: &mut 
     until(CALM, async || trouble.shows(scene).await == Some(false)).await.expect("nothing shows it before it begins");
     let (since, began) = (Instant::now(), now_ms());
     trouble.begin(scene, origin).await;
-    let (refused, not_refused) = origin.try_the_door().await;
+    let mut notice = Notice { trouble, began: since, seen: None, told: None };
+    // At a slow door that takes as long as the door does.
+    let ((refused, not_refused), ()) = tokio::join!(origin.try_the_door(), async {
+        while since.elapsed() < trouble.lasts() {
+            watch.look(scene);
+            notice.look(scene).await;
+            sleep(Duration::from_millis(250)).await;
+        }
+    });
     watch.refused += refused;
     watch.not_refused.extend(not_refused);
-    let mut notice = Notice { trouble, began: since, seen: None, told: None };
-    while since.elapsed() < trouble.lasts() {
-        watch.look(scene);
-        notice.look(scene).await;
-        sleep(Duration::from_millis(250)).await;
-    }
     let mended = if trouble.lasts().is_zero() { (since, began) } else { (Instant::now(), now_ms()) };
     trouble.end(scene, origin).await;
     let back = now_ms();
