@@ -45,6 +45,7 @@ async fn the_incident_fails_nobody_and_keeps_the_order() {
         assert_eq!(outcome.value(count, "count"), 0.0, "{count}");
     }
     outcome.check().unwrap_or_else(|error| panic!("{error:#}: {}", outcome.summary["metrics"]));
+    println!("the slowest enter took {} ms", outcome.value("ropeline_enter", "max"));
     let numbers: BTreeSet<u64> = outcome.places.iter().map(|Place { number, .. }| *number).collect();
     assert_eq!(
         (outcome.places.len(), numbers),
