@@ -67,11 +67,14 @@ thread_local! {
 /// With what is kept of the event.
 fn with<T>(event: &Event, work: impl FnOnce(&mut Kept) -> T) -> T {
     BOARDS.with_borrow_mut(|boards| {
-        if boards.len() >= MOST_COPIES && !boards.contains_key(&event.id) {
+        if let Some(kept) = boards.get_mut(&event.id) {
+            return work(kept);
+        }
+        if boards.len() >= MOST_COPIES {
             boards.retain(|_, kept| kept.copy().is_some());
         }
-        let none = || Kept { board: None, at: f64::NEG_INFINITY, asked: f64::NEG_INFINITY, lane: pick(event) };
-        work(boards.entry(event.id.clone()).or_insert_with(none))
+        let none = Kept { board: None, at: f64::NEG_INFINITY, asked: f64::NEG_INFINITY, lane: pick(event) };
+        work(boards.entry(event.id.clone()).or_insert(none))
     })
 }
 

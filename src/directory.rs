@@ -49,8 +49,22 @@ struct Directory {
 
 thread_local! {
     static DIRECTORY: RefCell<Directory> = RefCell::default();
-    /// When the registry was last asked, and whether that is over.
-    static ASKED: Cell<(f64, bool)> = const { Cell::new((f64::NEG_INFINITY, true)) };
+    static ASKED: Cell<Asked> = const { Cell::new(Asked { at: f64::NEG_INFINITY, is_over: true, is_in_doubt: false }) };
+}
+
+/// The last question to the registry.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: f64,
+    is_over: bool,
+    /// The one before it got no answer, or it got none itself.
+    is_in_doubt: bool,
+}
+
+impl Asked {
+    fn is_under_way(self) -> bool {
+        !self.is_over && age_ms(self.at) < flight::DEAD_MS
+    }
 }
 
 /// The living event with this id.
@@ -80,17 +94,16 @@ fn age() -> Option<f64> {
 
 /// Asks the registry if it is time to and nobody does; `lacks`: the copy does not have what it is needed for.
 async fn keep_fresh(env: &Env, lacks: impl Fn() -> bool) -> Result<(), Problem> {
-    let is_due = || match age() {
+    let is_due = || match age().filter(|age| *age <= STALE_MS) {
         None => true,
+        // Early, or while the registry gives no answer: one asks each second, and the others go on.
+        Some(age) if age >= REFRESH_MS && (age < FRESH_MS || ASKED.get().is_in_doubt) => {
+            age_ms(ASKED.get().at) > UNKNOWN_MS
+        }
         Some(age) if age >= FRESH_MS => true,
-        Some(age) if age >= REFRESH_MS => age_ms(ASKED.get().0) > UNKNOWN_MS,
         Some(age) => age >= UNKNOWN_MS && lacks(),
     };
-    let is_under_way = || {
-        let (since, is_over) = ASKED.get();
-        is_due() && !is_over && age_ms(since) < flight::DEAD_MS
-    };
-    let landed = flight::landed(is_under_way).await;
+    let landed = flight::landed(|| is_due() && ASKED.get().is_under_way()).await;
     if is_due() {
         let answered = if landed { refresh(env).await } else { Err(CallError::Unavailable("no answer".to_owned())) };
         if let Err(error) = answered {
@@ -128,12 +141,14 @@ pub async fn lists_origin(env: &Env, origin: &str) -> bool {
 /// When it gives no answer; the copy stays as it was.
 pub async fn refresh(env: &Env) -> Result<(), CallError> {
     let began = now_ms();
-    ASKED.set((began, false));
+    let last = ASKED.get();
+    let is_in_doubt = last.is_in_doubt || !last.is_over && !last.is_under_way();
+    ASKED.set(Asked { at: began, is_over: false, is_in_doubt });
     let known = DIRECTORY.with_borrow(|directory| directory.version);
     let answer = call(env, Address::REGISTRY, Message::of(&RegistryCommand::List { known })).await;
     // Unless another one asks by now.
-    if ASKED.get().0 == began {
-        ASKED.set((began, true));
+    if ASKED.get().at == began {
+        ASKED.set(Asked { at: began, is_over: true, is_in_doubt: answer.is_err() });
     }
     let listing: Listing = answer?.read()?;
     DIRECTORY.with_borrow_mut(|directory| {

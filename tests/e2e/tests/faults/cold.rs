@@ -1,4 +1,5 @@
-//! An isolate that has just started, and many who come to it at once: what all of them need is asked for once, whatever becomes of the question.
+//! Many who come at once to an isolate that has nothing to answer them with, or nothing new: what all of them need is asked for once, whatever
+//! becomes of the question.
 
 use std::time::{Duration, Instant};
 
@@ -80,6 +81,31 @@ async fn a_registry_that_never_answers_is_asked_once_a_second_and_the_others_are
     assert!((1..=4).contains(&asked), "{asked}");
     let late = polls.iter().filter(|(_, took)| *took > Duration::from_secs(5)).count();
     assert_eq!(late, asked, "who asked waited for the answer, and nobody else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_registry_gives_no_answer_those_who_have_a_copy_do_not_wait_for_it() {
+    let failing = Fault::Throw { overloaded: true, retryable: false, after_ms: 300 };
+    let outages = [Fault::Hang, failing].map(|fault| async move {
+        let world = world().await;
+        let mut visitor = world.visitor(EVENT);
+        visitor.must_enter().await;
+        world.forget_faults().await;
+        world.fault(Rule::registry("list", fault).times(u32::MAX)).await;
+        world.clock_ahead(20_000).await;
+        // The first ones wait until the question seems to be lost, or is; those who come later know.
+        for patience in [Duration::from_secs(3), Duration::from_millis(900)] {
+            let polls = polls(&world, &visitor).await;
+            for (answer, _) in &polls {
+                assert_status(answer, 200);
+            }
+            let late: Vec<_> = polls.iter().filter(|(_, took)| *took > patience).collect();
+            assert!(late.len() <= 2, "{} waited for more than {patience:?}", late.len());
+        }
+        let (asked, _) = asked(&world).await;
+        assert!((1..=15).contains(&asked), "{asked}");
+    });
+    JoinSet::from_iter(outages).join_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
