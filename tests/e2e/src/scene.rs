@@ -14,13 +14,15 @@ use xtask::kafka::Kafka;
 use xtask::services::{Relay, RelayOptions};
 
 use crate::front::Front;
-use crate::monitoring::prometheus::query_range;
 use crate::monitoring::{Monitoring, Watched};
 use crate::relay_health::HealthOf;
-use crate::{World, WorldOptions, broker, lock, new_key, now_ms};
+use crate::{World, WorldOptions, broker, lock, new_key};
 
 /// The event on sale.
 pub const EVENT: &str = "demo";
+
+/// What one Prometheus has of another one that stands still.
+pub(crate) const UNWATCHED: &str = "up{job=\"prometheus\"} == 0";
 
 /// The canary's own event.
 const CANARY: &str = "canary";
@@ -166,11 +168,9 @@ impl Scene {
         self.monitoring.resume();
     }
 
-    /// Whether both Prometheus see each other.
+    /// Whether no Prometheus is seen to stand still.
     pub async fn is_watched(&self) -> bool {
-        let now = now_ms() as f64 / 1_000.0;
-        let up = query_range(self.monitoring.port, "sum(up{job=\"prometheus\"})", (now, now), Duration::from_secs(1));
-        up.await.is_ok_and(|series| series.iter().any(|series| series.points.iter().any(|(_, up)| *up >= 2.0)))
+        self.monitoring.shows(UNWATCHED).await == Some(false)
     }
 
     /// Whether a visitor who comes now is given a place within a second.

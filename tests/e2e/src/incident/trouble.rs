@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::origin::Origin;
 use crate::drill::Fault;
-use crate::monitoring::prometheus::query_range;
 use crate::now_ms;
-use crate::scene::Scene;
+use crate::scene::{Scene, UNWATCHED};
 
 /// A request to the shop waits for so long while the origin is slow.
 const SLOW: Duration = Duration::from_secs(8);
@@ -16,7 +15,7 @@ const SLOW: Duration = Duration::from_secs(8);
 pub enum Trouble {
     /// Kafka's broker is stopped.
     BrokerStopped,
-    /// One of the two Prometheus stands still, with its connections open, and others ask it for metrics and never read them.
+    /// One of the two Prometheus stands still, with its connections open; and others ask the Worker for metrics, and never read them.
     PrometheusStalled,
     /// The relay is killed.
     RelayKilled,
@@ -77,7 +76,7 @@ impl Trouble {
     pub const fn sign(self) -> &'static str {
         match self {
             Self::BrokerStopped => "max(ropeline_relay_lag_seconds) > 4",
-            Self::PrometheusStalled => "up{job=\"prometheus\"} == 0",
+            Self::PrometheusStalled => UNWATCHED,
             Self::RelayKilled => "up{job=\"ropeline-relay\"} == 0",
             Self::WorkerKilled => "up{job=\"ropeline-worker\"} == 0",
             Self::OriginSlow => "max(ropeline_active_sessions / ropeline_active_sessions_limit) > 0.95",
@@ -105,9 +104,7 @@ impl Trouble {
 
     /// Whether Prometheus shows it now; none when it cannot be asked.
     pub(super) async fn shows(self, scene: &Scene) -> Option<bool> {
-        let now = now_ms() as f64 / 1_000.0;
-        let series = query_range(scene.monitoring.port, self.sign(), (now, now), Duration::from_secs(1)).await.ok()?;
-        Some(series.iter().any(|series| !series.points.is_empty()))
+        scene.monitoring.shows(self.sign()).await
     }
 
     /// Whether nothing is left of it since `mended` (milliseconds since 1970).

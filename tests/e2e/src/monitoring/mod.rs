@@ -13,6 +13,7 @@ use xtask::{free_port, paths};
 pub mod prometheus;
 pub mod receiver;
 
+use crate::now_ms;
 use crate::world::HOW_TO_GET_IT;
 use receiver::{Receiver, Recovery};
 
@@ -110,6 +111,13 @@ impl Monitoring {
             spawn("Prometheus", command, dir.join(name).with_extension("log"), port)
         });
         Self { receiver, port, both, _alertmanager: alertmanager }
+    }
+
+    /// Whether this query has a value now; none when it cannot be asked.
+    pub async fn shows(&self, query: &str) -> Option<bool> {
+        let now = now_ms() as f64 / 1_000.0;
+        let series = prometheus::query_range(self.port, query, (now, now), Duration::from_secs(1)).await.ok()?;
+        Some(series.iter().any(|series| !series.points.is_empty()))
     }
 
     /// So many of the two Prometheus stand still: they hold their connections, and neither read nor scrape.
