@@ -1,6 +1,6 @@
-//! The incident, as it was, against the real runtime by the real k6: 7,600 visitors enter at once. Counts and order are the gates; of latency only
-//! that nobody waits for long, since k6 with 7,600 visitors and the runtime share two cores (`cargo xtask k6 incident` has the finer gates).
-//! And servers that only look as if they worked do not pass.
+//! The incident, as it was, by the real k6 against the real runtime, with nginx before it as `ops/nginx` has it: 7,600 visitors enter at once.
+//! Counts and order are the gates; latency only coarsely, since k6 with 7,600 visitors and the servers share the machine (`cargo xtask k6 incident` has
+//! the finer gates). And servers that only look as if they worked do not pass.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,17 +10,23 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use ropeline_e2e::front::Front;
 use ropeline_e2e::{WorldOptions, json, within};
 use ropeline_load::{Outcome, Place, Run, Scenario};
+use tokio::sync::Mutex;
 use xtask::ui::Ui;
 use xtask::{k6, paths, tools};
 
 const VISITORS: usize = 7_600;
-/// The slowest enter there may be, milliseconds.
-const SLOWEST_MS: f64 = 30_000.0;
+/// The slowest enter there may be, milliseconds, connecting included.
+const SLOWEST_MS: &str = "5000";
+
+/// One k6 at a time has the machine.
+static K6: Mutex<()> = Mutex::const_new(());
 
 /// The incident against this deployment's event `load`, with these settings.
 async fn incident(url: String, dir: &Path, settings: &[(&str, &str)]) -> Outcome {
+    let _alone = K6.lock().await;
     let program = tools::k6::ensure(&Ui::quiet()).unwrap_or_else(|error| panic!("{error:#}"));
     let settings: Vec<_> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let dir = dir.to_owned();
@@ -37,15 +43,25 @@ async fn the_incident_fails_nobody_and_keeps_the_order() {
     xtask::bench::raise_descriptors().unwrap_or_else(|error| panic!("{error:#}"));
     let world = WorldOptions::default().var("ROPELINE_TRACE", "false").start();
     world.create("load", &json!({"total_active_users": 2_000, "new_users_per_minute": 6_000})).await;
-    let bound = SLOWEST_MS.to_string();
-    // Whoever is not called within half a minute goes home.
-    let settings = [("PATIENCE", "30"), ("VISIT", "1"), ("P95_MS", &bound), ("P99_MS", &bound), ("SLOWEST_MS", &bound)];
-    let outcome = incident(format!("{}/queue", world.issuer), &world.dir.join("k6"), &settings).await;
+    let settings = [
+        // Whoever is not called within half a minute goes home.
+        ("PATIENCE", "30"),
+        ("VISIT", "1"),
+        ("P95_MS", SLOWEST_MS),
+        ("P99_MS", SLOWEST_MS),
+        ("SLOWEST_MS", SLOWEST_MS),
+        // k6's own: not to collect its garbage amid the burst, which takes seconds of both cores, and would be measured as the servers'.
+        ("GOGC", "off"),
+        ("GOMEMLIMIT", "4GiB"),
+    ];
+    let front = Front::start(world.issuer.trim_start_matches("http://"), &world.dir);
+    let outcome = incident(format!("http://{}/queue", front.authority), &world.dir.join("k6"), &settings).await;
     for count in ["ropeline_failed", "ropeline_disorder", "ropeline_transport_errors"] {
         assert_eq!(outcome.value(count, "count"), 0.0, "{count}");
     }
     outcome.check().unwrap_or_else(|error| panic!("{error:#}: {}", outcome.summary["metrics"]));
-    println!("the slowest enter took {} ms", outcome.value("ropeline_enter", "max"));
+    let longest = outcome.places.iter().map(|place| place.answered - place.sent).max().expect("places");
+    println!("ms: the slowest enter {}, the slowest place {longest}", outcome.value("ropeline_enter", "max"));
     let numbers: BTreeSet<u64> = outcome.places.iter().map(|Place { number, .. }| *number).collect();
     assert_eq!(
         (outcome.places.len(), numbers),
