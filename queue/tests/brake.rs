@@ -11,7 +11,9 @@ use ropeline_queue::{Settings, UnixMillis};
 /// Percent left of the limit.
 fn left(event: &mut Event) -> u64 {
     let now = UnixMillis(event.now);
-    event.line.stats(now).brake.map_or(100, |braked| braked.percent)
+    let braked = event.line.stats(now).brake;
+    assert!(braked.is_none_or(|braked| braked.percent < 100), "what takes nothing is not in force");
+    braked.map_or(100, |braked| braked.percent)
 }
 
 fn pull(event: &mut Event) -> u64 {
@@ -37,7 +39,7 @@ fn each_pull_halves_until_nothing_is_left_and_without_one_it_opens_step_by_step(
         assert_eq!(pull(&mut event), percent);
         event.now += 1_000;
         assert_eq!(pull(&mut event), percent, "another relay's pull a second later is the same one");
-        event.now += 4_000;
+        event.now += 3_000;
     }
     assert_eq!(event.paused(), Some(Paused::Relay), "closed");
     let mut course = vec![(event.now, 0)];
@@ -50,6 +52,7 @@ fn each_pull_halves_until_nothing_is_left_and_without_one_it_opens_step_by_step(
     }
     let steps: Vec<u64> = course.iter().map(|(_, percent)| *percent).collect();
     assert_eq!(steps, [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+    assert_eq!(course[1].0 - course[0].0, 11_000, "15 s after the last pull");
     assert!(course[2..].windows(2).all(|pair| pair[1].0 - pair[0].0 == 6_000), "{course:?}");
     assert_eq!(event.paused(), None);
 }
@@ -61,6 +64,12 @@ fn a_pull_while_it_opens_halves_what_there_is_by_then() {
     event.now += 21_500;
     assert_eq!(left(&mut event), 70);
     assert_eq!(pull(&mut event), 35);
+    let mut again_after = |ms| {
+        event.now += ms;
+        pull(&mut event)
+    };
+    assert_eq!([4_000, 4_000, 4_000].map(&mut again_after), [17, 8, 0]);
+    assert_eq!(again_after(15_000), 5, "half of the first ten points, and not too little");
 }
 
 #[test]

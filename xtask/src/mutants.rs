@@ -59,8 +59,10 @@ const QUEUE: Part = Part {
         "--test=lane",
         "--test=log",
         "--test=replays",
+        "--test=brake",
+        "--test=turns",
     ],
-    thorough: &["--test=admission", "--test=liveness", "--test=numbering_model", "--test=shuffle", "--test=turns"],
+    thorough: &["--test=admission", "--test=liveness", "--test=numbering_model", "--test=shuffle"],
 };
 const TICKET: Part = Part {
     name: "ticket",
