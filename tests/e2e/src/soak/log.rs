@@ -1,12 +1,20 @@
 //! The admission log, read as a relay reads it, without ever acking: so all of it stays, and can be read again.
 
+use std::time::{Duration, Instant};
+
 use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::check::Entry;
 use crate::world::{Role, World};
-use crate::{Answer, Method};
+use crate::{Answer, Method, StatusCode};
+
+/// How long a relay that was killed keeps a lease, and a line that has started again believes in one: ten seconds and five.
+const LEASE: Duration = Duration::from_secs(15);
+const HELD: &str = "urn:ropeline:problem:lease-held";
+/// How often to ask for it.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// An event's log, as far as it was read.
 #[derive(Debug, Default)]
@@ -33,13 +41,19 @@ struct Drained<'a> {
     entries: Vec<&'a serde_json::value::RawValue>,
 }
 
-/// Reads all of an event's log from the beginning.
+/// Reads all of an event's log from the beginning. A relay that was killed keeps its lease for a while, also where nothing was left
+/// to drain: that is waited for.
 ///
 /// # Errors
 /// When the relay's calls are refused, or an entry is not what it should be.
 pub async fn read(world: &World, event: &str) -> Result<Log, String> {
+    let until = Instant::now() + LEASE;
     let ask = async |path: &str, body: Value| -> Result<Answer, String> {
-        let answer = world.keyed(Role::Relay, Method::POST, path, &body).await;
+        let mut answer = world.keyed(Role::Relay, Method::POST, path, &body).await;
+        while answer.status == StatusCode::CONFLICT && answer.json()["type"] == HELD && Instant::now() < until {
+            tokio::time::sleep(ASK_AGAIN).await;
+            answer = world.keyed(Role::Relay, Method::POST, path, &body).await;
+        }
         if answer.status.is_success() { Ok(answer) } else { Err(format!("{path} of {event}: {}", answer.text())) }
     };
     let lease = ask("/queue/relay/lease", json!({"event": event, "relay": "soak"})).await?.json();
