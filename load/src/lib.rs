@@ -4,6 +4,8 @@
 //! here, from the moments of asking and answering that the scenario writes down: whoever asked after another one had been answered has a
 //! larger number, and nobody has another's.
 
+mod generator;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -13,6 +15,9 @@ use serde_json::Value;
 
 /// k6 ends so when a gate (a threshold) is crossed.
 const CROSSED: i32 = 99;
+
+/// As many as in the incident, where `VISITORS` does not say otherwise: as `tests/load/lib/settings.js` has it.
+const VISITORS: u64 = 7_600;
 
 /// What is written beside each other for k6.
 const SCRIPTS: [(&str, &str); 10] = [
@@ -151,8 +156,11 @@ impl Run<'_> {
     /// k6 as it is to be run, with its scripts beside it. The caller starts it, and has [`Run::outcome`] judge how it ended.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// When the visitors who come at once would need more open files than this machine allows, or a file cannot be written.
     pub fn command(&self) -> Result<Command> {
+        if let Some(visitors) = self.at_once() {
+            generator::allow_connections(visitors)?;
+        }
         for (name, text) in SCRIPTS {
             let file = self.dir.join("scripts").join(name);
             std::fs::create_dir_all(file.parent().unwrap_or(&self.dir))?;
@@ -167,6 +175,7 @@ impl Run<'_> {
             .arg(format!("--summary-export={}", summary.display()))
             .arg(format!("--console-output={}", console.display()))
             .arg(self.dir.join("scripts").join(format!("{}.js", self.scenario.name())))
+            .envs(generator::collect_late().into_iter().flatten())
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .env("QUEUE_URL", self.url)
             .env("EVENT", self.event)
@@ -176,6 +185,21 @@ impl Run<'_> {
             k6.env_remove(name);
         }
         Ok(k6)
+    }
+
+    /// How many visitors are certain to come at once; k6 itself refuses a setting that is no number.
+    fn at_once(&self) -> Option<u64> {
+        let times = match self.scenario {
+            Scenario::Incident | Scenario::Waves => 1,
+            Scenario::Spike => 2 + 5,
+            Scenario::Onsale | Scenario::Steady | Scenario::Bots | Scenario::Soak => return None,
+        };
+        let set = self.settings.iter().rev().find(|(name, _)| name == "VISITORS").map(|(_, value)| value.clone());
+        let visitors: u64 = match set.or_else(|| std::env::var("VISITORS").ok()) {
+            Some(text) => text.parse().ok()?,
+            None => VISITORS,
+        };
+        visitors.checked_mul(times)
     }
 
     /// What the scenario wrote down: every place, and what went wrong.
@@ -274,6 +298,20 @@ mod tests {
         assert!(error(&[(1, 6, 9), (2, 0, 5)]).contains("stands before"), "2 was answered before 1 asked");
         assert!(error(&[(1, 0, 5), (2, 0, 5), (2, 0, 6)]).contains("twice"));
         assert!(error(&[(7, 100, 110), (8, 50, 200), (9, 20, 30)]).contains("number: 8"), "however far apart");
+    }
+
+    #[test]
+    fn a_scenario_for_which_this_machine_has_too_few_open_files_is_refused() {
+        let at_once = |scenario, visitors: Option<&str>| {
+            let settings: Vec<_> = visitors.map(|text| ("VISITORS".to_owned(), text.to_owned())).into_iter().collect();
+            Run { program: Path::new("k6"), scenario, url: "", event: "", settings: &settings, dir: PathBuf::new() }
+                .at_once()
+        };
+        assert_eq!(at_once(Scenario::Incident, None), Some(VISITORS));
+        assert!(SCRIPTS.iter().any(|(_, text)| text.contains(&format!("whole(\"VISITORS\", {VISITORS}, 1)"))));
+        assert_eq!(at_once(Scenario::Spike, Some("3000")), Some(21_000));
+        assert_eq!(at_once(Scenario::Waves, Some("many")), None);
+        assert_eq!(at_once(Scenario::Steady, Some("3000")), None, "they come one after the other");
     }
 
     #[test]

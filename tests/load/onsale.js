@@ -3,25 +3,31 @@
 // its prequeue_start_time before.
 
 import { sleep } from "k6";
-import { optionsOf } from "./lib/options.js";
-import { settings } from "./lib/settings.js";
+import { optionsOf, patience } from "./lib/options.js";
+import { settings, whole } from "./lib/settings.js";
 import { Visitor } from "./lib/visitor.js";
 
-const third = `${Math.ceil(settings.seconds / 3)}s`;
+const third = Math.ceil(settings.seconds / 3);
+const few = Math.ceil(settings.rate / 10);
+// From one rate of arrivals to the next, and in how many seconds.
+const stages = [
+  [settings.rate, third],
+  [settings.rate * 5, 10],
+  [settings.rate, 10],
+  [few, third],
+  [0, third],
+];
+// Few are let in before the burst, so nearly all may be there at the same time.
+const [, everybody] = stages.reduce(([from, come], [to, seconds]) => [to, come + ((from + to) / 2) * seconds], [few, 0]);
 
 export const options = optionsOf({
   onsale: {
     executor: "ramping-arrival-rate",
-    startRate: Math.ceil(settings.rate / 10),
+    startRate: few,
     timeUnit: "1s",
-    preAllocatedVUs: settings.visitors,
-    stages: [
-      { target: settings.rate, duration: third },
-      { target: settings.rate * 5, duration: "10s" },
-      { target: settings.rate, duration: "10s" },
-      { target: Math.ceil(settings.rate / 10), duration: third },
-      { target: 0, duration: third },
-    ],
+    preAllocatedVUs: whole("VISITORS", Math.ceil(everybody), 1),
+    gracefulStop: patience,
+    stages: stages.map(([target, seconds]) => ({ target, duration: `${seconds}s` })),
   },
 });
 

@@ -24,9 +24,12 @@ export function optionsOf(scenarios, gates = thresholds()) {
   return { scenarios, thresholds: gates, summaryTrendStats: ["min", "med", "p(95)", "p(99)", "max"] };
 }
 
+/** So long whoever has come may take until all is over. */
+export const patience = `${settings.patience + 60}s`;
+
 /** So many visitors at the same moment, once; `more`: other options of the executor. */
 export function atOnce(vus, more = {}) {
-  return Object.assign({ executor: "per-vu-iterations", vus, iterations: 1, maxDuration: `${settings.patience + 60}s` }, more);
+  return Object.assign({ executor: "per-vu-iterations", vus, iterations: 1, maxDuration: patience }, more);
 }
 
 /** RATE a second, for so many seconds. */
@@ -37,5 +40,6 @@ export function steadily(seconds = settings.seconds) {
     timeUnit: "1s",
     duration: `${seconds}s`,
     preAllocatedVUs: settings.visitors,
+    gracefulStop: patience,
   };
 }
