@@ -1,4 +1,4 @@
-//! `cargo xtask k6`: the scenarios of `tests/load`, by the real k6, against the real runtime here or against a deployment.
+//! `cargo xtask k6`: the scenarios of `tests/load`, by the real k6, against the real runtime here, with nginx before it, or against a deployment.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::api::Api;
 use crate::bench::raise_descriptors;
+use crate::front::Front;
 use crate::keys::Keys;
 use crate::process::{self, Output, Process, free_port};
 use crate::tools::{self, Tools};
@@ -48,11 +49,11 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     process::stop_children_on_signals()?;
     let program = tools::k6::ensure(ui)?;
     let dir = paths::target().join("k6");
-    let worker = match &options.url {
+    let here = match &options.url {
         Some(_) => None,
-        None => Some(here(ui, &dir, options)?),
+        None => Some(start(ui, &dir, options)?),
     };
-    let own = worker.as_ref().map(|worker| format!("{}/queue", worker.url()));
+    let own = here.as_ref().map(|(front, _)| format!("http://{}/queue", front.authority));
     let url = options.url.as_deref().or(own.as_deref()).unwrap_or_default();
     let event = options.event.as_deref().unwrap_or(EVENT);
     ui.step(format!("k6: {} against {url}, event {event}", options.scenario.name()));
@@ -73,8 +74,8 @@ pub fn play(run: &Run<'_>) -> Result<Outcome> {
     run.outcome(status)
 }
 
-/// A Worker on this machine with the event; one that opens when the scenario has come so far.
-fn here(ui: &Ui, dir: &Path, options: &Options) -> Result<Workerd> {
+/// A Worker on this machine with the event, one that opens when the scenario has come so far, and what stands before it.
+fn start(ui: &Ui, dir: &Path, options: &Options) -> Result<(Front, Workerd)> {
     tools::check_prerequisites(ui, false)?;
     let tools = Tools::ensure(ui)?;
     bundle::worker(ui, &tools)?;
@@ -84,7 +85,9 @@ fn here(ui: &Ui, dir: &Path, options: &Options) -> Result<Workerd> {
     let worker = Workerd::start(&tools, &WorkerdOptions::product(free_port()?, dir.join("state"), &keys))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let per_minute = options.per_minute;
-    let mut settings = json!({"total_active_users": per_minute, "new_users_per_minute": per_minute});
+    // A visitor who leaves keeps the slot until the session, five minutes and a half, is over.
+    let slots = per_minute.saturating_mul(6).min(1_000_000);
+    let mut settings = json!({"total_active_users": slots, "new_users_per_minute": per_minute});
     if options.scenario == Scenario::Onsale {
         let seconds = options.set.iter().find(|(name, _)| name == "SECONDS").and_then(|(_, value)| value.parse().ok());
         let now = UnixMillis(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?);
@@ -92,5 +95,5 @@ fn here(ui: &Ui, dir: &Path, options: &Options) -> Result<Workerd> {
         settings["event_start_time"] = json!(now.plus(seconds.unwrap_or(300_u64) * 1_000 / 3).rfc3339());
     }
     runtime.block_on(Api::new(&worker.authority(), &keys.admin).create_event(EVENT, &settings))?;
-    Ok(worker)
+    Ok((Front::start(ui, &worker.authority(), dir)?, worker))
 }

@@ -23,6 +23,7 @@ pub mod calibrate;
 pub mod capacity;
 pub mod crowd;
 pub mod drill;
+pub mod front;
 pub mod fuzz;
 pub mod http;
 pub mod incident;

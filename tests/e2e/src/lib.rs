@@ -14,7 +14,6 @@
 //! * [`soak`] holds a crowd's history against the promises, over kills of the runtime.
 //! * [`monitoring`] runs the real Prometheus and Alertmanager with the files of `ops/`; [`scene`] is a sale before their eyes, in which
 //!   [`drill`] makes things go wrong, and [`incident`] does while thousands come.
-//! * [`front`] is what stands before the runtime where no CDN does.
 //! * [`hosts`] makes machines and networks of their own on this one.
 //! * [`program`] runs what is behind a command of `cargo xtask`.
 //! * [`seed`] makes random parts repeatable: `ROPELINE_SEED`.
@@ -28,7 +27,6 @@ pub mod checker;
 pub mod copies;
 pub mod drill;
 pub mod faults;
-pub mod front;
 #[cfg(target_os = "linux")]
 pub mod hosts;
 pub mod incident;
@@ -54,8 +52,12 @@ pub use visitor::{Admission, Visitor, new_key};
 pub use world::{Role, World, WorldOptions};
 pub use xtask::http::{Answer, Client};
 
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use xtask::front::Front;
+use xtask::ui::Ui;
 
 /// A panic elsewhere must not hide what failed first.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -83,6 +85,15 @@ pub fn now_ms() -> u64 {
 pub fn rfc3339(ms: u64) -> String {
     let time = i64::try_from(ms).ok().and_then(chrono::DateTime::from_timestamp_millis).expect("a time");
     time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+/// What stands before the runtime where no CDN does, before the Worker at `worker`.
+///
+/// # Panics
+/// When it is missing, or does not come up.
+#[must_use]
+pub fn front(worker: &str, dir: &Path) -> Front {
+    Front::start(&Ui::quiet(), worker, dir).unwrap_or_else(|error| panic!("no nginx: {error:#}"))
 }
 
 /// Fails the test when `work` is not done in time: no test may hang.

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use xtask::free_port;
+use xtask::front::Front;
 use xtask::http::{Client, bearer};
 use xtask::kafka::Kafka;
 use xtask::services::{Relay, RelayOptions};
 
-use crate::front::Front;
 use crate::monitoring::{Monitoring, Watched};
 use crate::relay_health::HealthOf;
-use crate::{World, WorldOptions, broker, lock, new_key};
+use crate::{World, WorldOptions, broker, front, lock, new_key};
 
 /// The event on sale.
 pub const EVENT: &str = "demo";
@@ -101,7 +101,7 @@ impl Scene {
         let config = world.dir.join("relay.toml");
         let key = world.dir.join("canary.key");
         std::fs::write(&key, new_key()).expect("a file");
-        let front = plan.front.then(|| Front::start(&world.authority, &world.dir));
+        let front = plan.front.then(|| front(&world.authority, &world.dir));
         let visitors =
             front.as_ref().map_or_else(|| world.issuer.clone(), |front| format!("http://{}", front.authority));
         let canary =

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
-use ropeline_e2e::front::Front;
 use ropeline_e2e::{Client, assert_problem, json, within};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use xtask::front::Front;
 use xtask::paths;
 
 /// Far more than go through in the second for which requests may wait.
@@ -23,7 +23,7 @@ async fn front(name: &str, routes: Router) -> (Front, tokio::task::JoinHandle<()
     let server = tokio::spawn(async move { axum::serve(listener, routes).await.expect("a server") });
     let dir = paths::target().join(format!("e2e/front-{name}"));
     let _ = std::fs::remove_dir_all(&dir);
-    (Front::start(&authority, &dir), server)
+    (ropeline_e2e::front(&authority, &dir), server)
 }
 
 /// What who asks again and again, each time over a new connection, is answered.

@@ -10,8 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use ropeline_e2e::front::Front;
-use ropeline_e2e::{WorldOptions, json, within};
+use ropeline_e2e::{WorldOptions, front, json, within};
 use ropeline_load::{Outcome, Place, Run, Scenario};
 use tokio::sync::Mutex;
 use xtask::ui::Ui;
@@ -52,11 +51,8 @@ async fn the_incident_fails_nobody_and_keeps_the_order() {
         ("P95_MS", SLOWEST_MS),
         ("P99_MS", SLOWEST_MS),
         ("SLOWEST_MS", SLOWEST_MS),
-        // k6's own: not to collect its garbage amid the burst, which takes seconds of both cores, and would be measured as the servers'.
-        ("GOGC", "off"),
-        ("GOMEMLIMIT", "4GiB"),
     ];
-    let front = Front::start(&world.authority, &world.dir);
+    let front = front(&world.authority, &world.dir);
     let outcome = incident(format!("http://{}/queue", front.authority), &world.dir.join("k6"), &settings).await;
     for count in ["ropeline_failed", "ropeline_disorder", "ropeline_transport_errors"] {
         assert_eq!(outcome.value(count, "count"), 0.0, "{count}");
