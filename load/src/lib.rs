@@ -300,18 +300,20 @@ mod tests {
         assert!(error(&[(7, 100, 110), (8, 50, 200), (9, 20, 30)]).contains("number: 8"), "however far apart");
     }
 
+    fn run<'a>(scenario: Scenario, settings: &'a [(String, String)]) -> Run<'a> {
+        Run { program: Path::new("k6"), scenario, url: "", event: "", settings, dir: PathBuf::new() }
+    }
+
     #[test]
-    fn a_scenario_for_which_this_machine_has_too_few_open_files_is_refused() {
-        let at_once = |scenario, visitors: Option<&str>| {
-            let settings: Vec<_> = visitors.map(|text| ("VISITORS".to_owned(), text.to_owned())).into_iter().collect();
-            Run { program: Path::new("k6"), scenario, url: "", event: "", settings: &settings, dir: PathBuf::new() }
-                .at_once()
-        };
-        assert_eq!(at_once(Scenario::Incident, None), Some(VISITORS));
+    fn who_comes_at_once_is_counted_and_more_than_can_connect_are_refused() {
+        let visitors = |text: &str| [("VISITORS".to_owned(), text.to_owned())];
+        assert_eq!(run(Scenario::Incident, &[]).at_once(), Some(VISITORS));
         assert!(SCRIPTS.iter().any(|(_, text)| text.contains(&format!("whole(\"VISITORS\", {VISITORS}, 1)"))));
-        assert_eq!(at_once(Scenario::Spike, Some("3000")), Some(21_000));
-        assert_eq!(at_once(Scenario::Waves, Some("many")), None);
-        assert_eq!(at_once(Scenario::Steady, Some("3000")), None, "they come one after the other");
+        assert_eq!(run(Scenario::Spike, &visitors("3000")).at_once(), Some(21_000));
+        assert_eq!(run(Scenario::Waves, &visitors("many")).at_once(), None);
+        assert_eq!(run(Scenario::Steady, &visitors("3000")).at_once(), None, "they come one after the other");
+        let error = run(Scenario::Spike, &visitors("9999999999999")).command().unwrap_err().to_string();
+        assert!(error.contains("open files"), "{error}");
     }
 
     #[test]

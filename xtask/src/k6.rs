@@ -85,7 +85,7 @@ fn start(ui: &Ui, dir: &Path, options: &Options) -> Result<(Front, Workerd)> {
     let worker = Workerd::start(&tools, &WorkerdOptions::product(free_port()?, dir.join("state"), &keys))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let per_minute = options.per_minute;
-    // A visitor who leaves keeps the slot until the session, five minutes and a half, is over.
+    // Who leaves keeps the slot until the session, five minutes and a half, is over. No event has more than a million.
     let slots = per_minute.saturating_mul(6).min(1_000_000);
     let mut settings = json!({"total_active_users": slots, "new_users_per_minute": per_minute});
     if options.scenario == Scenario::Onsale {

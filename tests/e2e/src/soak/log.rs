@@ -12,9 +12,10 @@ use crate::{Answer, Method, StatusCode};
 
 /// How long a relay that was killed keeps a lease, and a line that has started again believes in one: ten seconds and five.
 const LEASE: Duration = Duration::from_secs(15);
-const HELD: &str = "urn:ropeline:problem:lease-held";
 /// How often to ask for it.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// The answer while it is another's.
+const HELD: &str = "urn:ropeline:problem:lease-held";
 
 /// An event's log, as far as it was read.
 #[derive(Debug, Default)]
