@@ -129,6 +129,27 @@ mod tests {
         }
     }
 
+    /// Kept by hand, as a calendar on the wall: after the last day of a month comes the first of the next one.
+    #[test]
+    fn every_day_of_530_years_is_written_and_read_as_the_calendar_has_it() {
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for days in 0..194_000 {
+            let time = UnixMillis((days * 86_400 + 45_296) * 1_000 + 789);
+            let text = format!("{year}-{month:02}-{day:02}T12:34:56.789Z");
+            assert_eq!((time.rfc3339(), UnixMillis::parse_rfc3339(&text)), (text, Some(time)));
+            let february = if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) { 29 } else { 28 };
+            let last = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1];
+            let tomorrow = format!("{year}-{month:02}-{:02}T00:00:00Z", last + 1);
+            assert_eq!(UnixMillis::parse_rfc3339(&tomorrow), None, "{tomorrow}");
+            (year, month, day) = match (month, day) {
+                (12, 31) => (year + 1, 1, 1),
+                _ if day == last => (year, month + 1, 1),
+                _ => (year, month, day + 1),
+            };
+        }
+        assert_eq!(year, 2501);
+    }
+
     #[test]
     fn times_come_in_with_any_offset() {
         for (text, millis) in [

@@ -353,6 +353,12 @@ mod tests {
             pace.observe(second, Position(10 * (second + 1)), 2_685 + (second - 319) * 5, 0, false);
         }
         assert_eq!(pace.measured().back, 0.0, "it is over");
+        for second in 390..950 {
+            pace.called(10);
+            pace.observe(second, Position(10 * (second + 1)), 2_685 + (second - 319) * 5, 0, false);
+        }
+        let forgotten = pace.measured();
+        assert!((forgotten.positions_per_show - 2.0).abs() < 0.1, "{forgotten:?}");
     }
 
     #[test]
@@ -365,6 +371,30 @@ mod tests {
         pace.went(Position(8));
         pace.came(Position(2_990), false);
         assert!((pace.sums.back - 3_000.0 / 2_250.0).abs() < 1e-9, "one, and its share of those called lately");
+    }
+
+    #[test]
+    fn only_those_who_wait_to_be_let_in_are_remembered() {
+        let mut pace = Pace::default();
+        steady(&mut pace, 0..300, 1);
+        for position in 0..MOST_CAME as u64 {
+            pace.came(Position(position), true);
+        }
+        pace.came(Position(MOST_CAME as u64), true);
+        assert_eq!(pace.came.len(), MOST_CAME);
+        for position in 1..MOST_CAME as u64 {
+            pace.went(Position(position));
+        }
+        assert_eq!(pace.came, BTreeSet::from([Position(0)]));
+    }
+
+    #[test]
+    fn a_second_has_one_mark_however_often_it_is_looked_at() {
+        let mut pace = Pace::default();
+        for shown in 0..100 {
+            pace.observe(7, Position(100), shown, 1, false);
+        }
+        assert_eq!((pace.marks.len(), pace.sums.shown), (1, 99));
     }
 
     #[test]
