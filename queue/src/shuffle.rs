@@ -122,7 +122,7 @@ impl Draw {
     }
 
     fn join(&self, (left, right): (u32, u32)) -> u64 {
-        u64::from(left) << self.half_bits | u64::from(right)
+        (u64::from(left) << self.half_bits) + u64::from(right)
     }
 
     const fn mask(&self) -> u32 {

@@ -137,6 +137,15 @@ mod tests {
     }
 
     #[test]
+    fn enters_that_are_slower_than_every_bound_are_counted_too() {
+        let mut slow = LaneTally::new(150);
+        slow.took(5_001);
+        let mut sum = Sum::default();
+        sum.take(LaneId(0), slow.clone(), 100);
+        assert_eq!(sum.total().enter_buckets, slow.enter_buckets);
+    }
+
+    #[test]
     fn an_enter_is_in_the_first_bucket_that_it_fits() {
         let mut tally = LaneTally::new(0);
         for ms in [0, 10, 11, 150, 5_000, 5_001] {

@@ -154,6 +154,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_lane_is_written_as_its_number() {
+        assert_eq!(LaneId(15).to_string(), "15", "it is part of its object's name");
+    }
+
+    #[test]
     fn an_event_id_is_short_lower_case_and_plain() {
         for good in ["a", "demo", "seoul-2026-11", &"x".repeat(64)] {
             assert_eq!(EventId::parse(good).map(|id| id.as_str().to_owned()), Ok(good.to_owned()));

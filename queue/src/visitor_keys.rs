@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn x() -> String {
-        "A".repeat(43)
+        format!("-_{}", "A".repeat(41))
     }
 
     #[test]

@@ -16,6 +16,8 @@ use ropeline_queue::{Account, Epoch, LaneId, Number, Seq, Settings, UnixMillis};
 #[test]
 fn while_a_lease_lasts_no_other_relay_gets_it() {
     let mut log = Log::with(3);
+    let leased = |log: &mut Log| log.line.stats(UnixMillis(log.now)).relay_leased;
+    assert!(!leased(&mut log));
     let first = log.lease("one").unwrap();
     assert_eq!((first.epoch, first.lease_ms, first.head), (Epoch(1), LEASE_MS, Seq(3)));
     assert_eq!((first.topic, first.partition, first.next_offset), (None, None, None));
@@ -26,8 +28,10 @@ fn while_a_lease_lasts_no_other_relay_gets_it() {
     assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: 5_001 }), "after a restart what was noted counts");
     log.renew(first.epoch).unwrap();
     log.now += LEASE_MS - 1;
+    assert!(leased(&mut log));
     assert_eq!(log.lease("two"), Err(LogError::Held { for_ms: 1 }));
     log.now += 1;
+    assert!(!leased(&mut log));
     assert_eq!(log.lease("two").unwrap().epoch, Epoch(2));
 }
 

@@ -267,6 +267,20 @@ fn nobody_is_called_or_admitted_while_the_operator_says_so() {
 }
 
 #[test]
+fn who_enters_while_a_moving_line_is_held_is_not_called_ahead() {
+    let holds: [fn(&mut Settings); 2] = [|s| s.queue_all = true, |s| s.suspended = true];
+    for hold in holds {
+        let mut event = Event::new(roomy());
+        event.enter(1);
+        assert!(matches!(event.claim(1), OpAnswer::Admitted { .. }));
+        event.set(hold).unwrap();
+        event.enter(50);
+        event.exchange(0, Vec::new());
+        assert_eq!(event.rows.head.frontier, Position(1), "although somebody was let in within the last minute");
+    }
+}
+
+#[test]
 fn the_origin_slows_the_line_down_but_never_beyond_what_is_configured() {
     let mut event = Event::new(Settings { new_users_per_minute: 100, ..roomy() });
     event.enter(300);

@@ -207,6 +207,33 @@ mod tests {
     }
 
     #[test]
+    fn slots_are_foreseen_as_if_each_session_were_followed() {
+        let taken = Situation {
+            slots: 8.0,
+            used: 8.0,
+            rates: vec![Rate { seconds: 60, most: 1e9, leaving: Vec::new() }],
+            releases: vec![(2, 4), (3, 2)],
+            holds: 3,
+            completes: 0.25,
+            ..Situation::default()
+        };
+        // (ends at, how many): of each a quarter leaves in every second, and at its end the rest.
+        let mut sessions = vec![(2, 4.0), (3, 2.0), (usize::MAX, 2.0)];
+        let mut admitted = 0.0;
+        for (second, reached) in play(&taken, 0.0).into_iter().enumerate() {
+            if second > 0 {
+                sessions.iter_mut().for_each(|(_, count)| *count *= 0.75);
+                sessions.retain(|(end, _)| *end != second);
+            }
+            let room = 8.0 - sessions.iter().map(|(_, count)| count).sum::<f64>();
+            let expected = admitted + room + ahead_of_room(admitted);
+            assert!((reached - expected).abs() < 1e-9, "second {second}: {reached}, not {expected}");
+            sessions.push((second + taken.holds, room));
+            admitted += room;
+        }
+    }
+
+    #[test]
     fn who_is_on_the_way_already_is_not_called_again() {
         let mut buffered = open(1e9, 600.0);
         buffered.buffer = 300.0;
@@ -219,6 +246,8 @@ mod tests {
         let straight: Vec<f64> = (0..=SECONDS).map(|second| second as f64).collect();
         let half = at_horizons(&straight, 0.5);
         assert_eq!((half[0], half[6], half[31]), (0.5, 5.0, 1_800.0));
+        let called_ahead: Vec<f64> = straight.iter().map(|second| 100.0 + second).collect();
+        assert_eq!(at_horizons(&called_ahead, 0.5)[0], 100.5);
     }
 
     #[test]
