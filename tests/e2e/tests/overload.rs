@@ -23,7 +23,7 @@ async fn five_times_what_can_be_served_takes_no_place_away_and_leaves_no_trace()
     println!("{report}");
     let misses = report.misses(ANSWER);
     assert!(misses.is_empty(), "{misses:?}\n{report}");
-    assert!(report.burst.count(&overload::Answered::NotAsked) > 0, "it was no overload: {report}");
+    assert!(report.burst().outcome.count(&overload::Answered::NotAsked) > 0, "it was no overload: {report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,10 +14,12 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 mod arrivals;
+mod burst;
 pub mod connections;
 pub mod knee;
 
 pub use arrivals::{Answered, Arrivals, Asks, Outcome, Visit};
+pub use burst::Burst;
 use knee::{Climb, KEEPS_UP};
 
 use crate::{Visitor, World, WorldOptions, order};
@@ -28,8 +30,6 @@ pub const FRONT: usize = 256;
 const TIMES: u32 = 5;
 /// Of the knee, how much must be served while so much more comes.
 pub const SHARE: f64 = 0.8;
-/// Whoever serves so much more than the knee has a higher one.
-const KNEE_IS_OFF: f64 = 1.25;
 /// After the burst all is as before within this.
 pub const RECOVERY: Duration = Duration::from_secs(10);
 /// Who asks has an answer within this.
@@ -50,39 +50,41 @@ pub struct Scale {
 /// What was measured.
 #[derive(Debug)]
 pub struct Report {
-    /// Places a second that the machine keeps up with.
-    pub knee: f64,
-    /// What became of five times as many.
-    pub burst: Outcome,
+    /// What became of five times as many, each time it was tried; the last one counts.
+    pub bursts: Vec<Burst>,
     /// Without a front.
-    pub bare: Option<Outcome>,
-    /// From the last answer of the burst until half the knee is served in time again.
+    pub bare: Option<Burst>,
+    /// From the last answer of the last burst until half the knee is served in time again.
     pub recovery: Duration,
     /// Who lost their place, or was overtaken; with the numbers.
     pub broken: Vec<String>,
 }
 
 impl Report {
-    /// Of the knee, how much was served during the burst.
+    /// The burst that counts.
+    ///
+    /// # Panics
+    /// Never: there is one.
     #[must_use]
-    pub fn share(&self) -> f64 {
-        self.burst.good_rate() / self.knee
+    pub fn burst(&self) -> &Burst {
+        self.bursts.last().expect("a burst")
     }
 
     /// What does not hold, if whoever asks must have an answer within `answer`.
     #[must_use]
     pub fn misses(&self, answer: Duration) -> Vec<String> {
         let mut misses = self.broken.clone();
-        for outcome in [Some(&self.burst), self.bare.as_ref()].into_iter().flatten() {
-            misses.extend(outcome.failures().iter().map(|(why, count)| format!("{count} failed: {why}")));
+        for burst in self.bursts.iter().chain(&self.bare) {
+            misses.extend(burst.outcome.failures().iter().map(|(why, count)| format!("{count} failed: {why}")));
         }
+        let burst = self.burst();
         let mut must = |holds: bool, what: String| {
             if !holds {
                 misses.push(what);
             }
         };
-        must(self.share() >= SHARE, format!("only {:.2} of the knee was served", self.share()));
-        must(self.burst.p99_asked() <= answer, format!("an answer took {:.1?}", self.burst.p99_asked()));
+        must(burst.share() >= SHARE, format!("only {:.2} of the knee was served", burst.share()));
+        must(burst.outcome.p99_asked() <= answer, format!("an answer took {:.1?}", burst.outcome.p99_asked()));
         must(self.recovery <= RECOVERY, format!("it took {:.0?} until all was as before", self.recovery));
         misses
     }
@@ -90,28 +92,16 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the knee: {:.0} places a second\n", self.knee)?;
         writeln!(
             f,
-            "| five times that | came | places | put off (429, 503) | turned away before | failed | places a second, of the knee | answer, p99 |"
+            "| five times | came | places | put off (429, 503) | turned away before | failed | places a second, of the knee | answer, p99 |"
         )?;
         writeln!(f, "|---|---|---|---|---|---|---|---|")?;
-        let rows =
-            [(format!("over {FRONT} connections"), Some(&self.burst)), ("no front".to_owned(), self.bare.as_ref())];
-        for (name, outcome) in rows {
-            let Some(outcome) = outcome else { continue };
-            let failed: usize = outcome.failures().values().sum();
-            writeln!(
-                f,
-                "| {name} | {} | {} | {} | {} | {failed} | {:.0}, {:.2} | {:.2?} |",
-                outcome.visits.len(),
-                outcome.places().count(),
-                outcome.count(&Answered::PutOff),
-                outcome.count(&Answered::NotAsked),
-                outcome.good_rate(),
-                outcome.good_rate() / self.knee,
-                outcome.p99_asked(),
-            )?;
+        for burst in &self.bursts {
+            burst.row(f, &format!("over {FRONT} connections"))?;
+        }
+        if let Some(bare) = &self.bare {
+            bare.row(f, "no front")?;
         }
         let recovery = self.recovery.as_secs_f64();
         writeln!(f, "\nas before after {recovery:.1} s; places lost or overtaken: {}", self.broken.len())
@@ -132,37 +122,33 @@ pub async fn world() -> World {
 ///
 /// # Errors
 /// When the generator cannot begin, or the machine serves nobody in time.
-pub async fn run(world: &World, scale: Scale, mut say: impl FnMut(&str)) -> Result<Report> {
-    say("the knee");
-    let mut knee = knee::find(&arrivals(world, EVENT, 0, Duration::ZERO), scale.climb, &mut say)?.per_second;
-    let burst = loop {
-        say(&format!("five times {knee:.0} a second, over {FRONT} connections"));
-        let burst = arrivals(world, EVENT, knee as u32 * TIMES, scale.burst).run()?;
-        if burst.good_rate() <= KNEE_IS_OFF * knee {
-            break burst;
-        }
-        // The machine had other work while the knee was looked for: this was less than five times as much.
-        knee = burst.good_rate();
+pub async fn run(world: &World, scale: Scale, say: impl Fn(&str)) -> Result<Report> {
+    let flood = |knee: f64| arrivals(world, EVENT, knee as u32 * TIMES, scale.burst);
+    let find = || {
+        say("the knee");
+        Ok(knee::find(&arrivals(world, EVENT, 0, Duration::ZERO), scale.climb, &say)?.per_second)
     };
-    let ended = Instant::now();
-    let recovery = recovery(world, knee, ended)?;
-    let mut broken = order::breaks(&burst.places().map(|(_, entry)| entry).collect::<Vec<_>>());
-    broken.extend(lost(world, &burst).await);
+    let bursts = burst::settle(find, |knee| {
+        say(&format!("five times {knee:.0} a second, over {FRONT} connections"));
+        flood(knee).run()
+    })?;
+    let knee = bursts[bursts.len() - 1].knee;
+    let recovery = recovery(world, knee, Instant::now())?;
+    let mut broken = Vec::new();
+    for burst in &bursts {
+        broken.extend(overtaken(&burst.outcome));
+        broken.extend(lost(world, &burst.outcome).await);
+    }
     let bare = match scale.bare {
         Some(connections) => {
             say(&format!("the same over {connections} connections, with nobody turned away before"));
-            let plan = Arrivals {
-                connections,
-                patience: Duration::from_secs(60),
-                ..arrivals(world, EVENT, knee as u32 * TIMES, scale.burst)
-            };
-            let outcome = plan.run()?;
-            broken.extend(order::breaks(&outcome.places().map(|(_, entry)| entry).collect::<Vec<_>>()));
-            Some(outcome)
+            let outcome = Arrivals { connections, patience: Duration::from_secs(60), ..flood(knee) }.run()?;
+            broken.extend(overtaken(&outcome));
+            Some(Burst { knee, outcome })
         }
         None => None,
     };
-    Ok(Report { knee, burst, bare, recovery, broken })
+    Ok(Report { bursts, bare, recovery, broken })
 }
 
 /// Visitors who enter this event through the front.
@@ -189,6 +175,11 @@ fn recovery(world: &World, knee: f64, ended: Instant) -> Result<Duration> {
         }
         ensure!(ended.elapsed() < 6 * RECOVERY, "it does not come back: {:?}, {:?}", outcome.p99(), outcome.failures());
     }
+}
+
+/// Who has a number behind one who came later.
+fn overtaken(outcome: &Outcome) -> Vec<String> {
+    order::breaks(&outcome.places().map(|(_, entry)| entry).collect::<Vec<_>>())
 }
 
 /// Whoever was given a place has it still: some hundred of them ask again.
