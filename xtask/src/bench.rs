@@ -26,6 +26,7 @@ mod relay;
 mod scrape;
 mod station;
 mod table;
+mod weight;
 
 use floor::Reach;
 use histogram::Histogram;
@@ -72,6 +73,8 @@ enum What {
     Relay(relay::Options),
     /// Where the CPU time of a route goes, beside its floor (needs `perf`)
     Profile(profile::Options),
+    /// What the Worker's upload consists of
+    Weight,
 }
 
 /// Options of `cargo xtask bench`.
@@ -109,7 +112,10 @@ pub fn run(ui: &Ui, options: &Options) -> Result<()> {
     tools::check_prerequisites(ui, false)?;
     raise_descriptors()?;
     let tools = Tools::ensure(ui)?;
-    bundle::worker(ui, &tools)?;
+    let worker = bundle::worker(ui, &tools)?;
+    if let Some(What::Weight) = &options.what {
+        return weight::run(&worker);
+    }
     bundle::ceilings(ui, &tools)?;
     if let Some(What::Profile(options)) = &options.what {
         return profile::run(ui, options, &Yard::new(&tools)?);
