@@ -24,6 +24,8 @@ fn contrast_is_that_of_wcag() {
         ("#767676", "#ffffff", 4.54),
         ("#ff0000", "#ffffff", 4.00),
         ("#0000ff", "#000000", 2.44),
+        ("#0a0a0a", "#ffffff", 19.80),
+        ("#0b0b0b", "#ffffff", 19.68),
     ] {
         let (one, other) = (colour(a).contrast(colour(b)), colour(b).contrast(colour(a)));
         assert!((one - ratio).abs() < 0.01 && one.to_bits() == other.to_bits(), "{a} {b}: {one}");
@@ -114,8 +116,12 @@ fn what_is_wrong_with_a_brand_is_said_by_its_part() {
         assert_eq!(named, format!("brand.{part}"), "{body}");
         assert!(!expected.is_empty());
     }
+    let png = |data: usize| format!("data:image/png;base64,{:A<data$}", "iVBORw0KGgo");
+    let (longest, longer) = (png(8_168), png(8_172));
+    assert!(longest.len() <= LONGEST_LOGO && with(&logo(&longer)).is_err(), "{} characters", longer.len());
     for good in [
         LOGO,
+        &longest,
         "data:image/webp;base64,UklGRiQA",
         "data:image/svg+xml;base64,PHN2Zy8+",
         "data:image/svg+xml;base64,PD94bWwg",
