@@ -34,26 +34,34 @@ fn contrast_is_that_of_wcag() {
 
 #[test]
 fn an_accent_that_cannot_be_read_is_refused_with_its_ratio() {
-    for (part, bad, ratio) in [
-        ("accent", "#ffd400", "1.4"),
-        ("accent", "#777777", "4.47"),
-        ("accent_dark", "#0b1730", "1.0"),
-        ("accent_dark", "#2350d8", "2."),
+    for (part, bad, ratio, hint) in [
+        ("accent", "#ffd400", "1.4", ["the light look's #ffffff", "take a darker one"]),
+        ("accent", "#777777", "4.47", ["the light look's #ffffff", "take a darker one"]),
+        ("accent_dark", "#0b1730", "1.0", ["the dark look's", "take a lighter one"]),
+        ("accent_dark", "#2350d8", "2.", ["the dark look's", "take a lighter one"]),
     ] {
         let (named, expected) = with(&json!({ part: bad })).unwrap_err();
         assert_eq!(named, format!("brand.{part}"));
         assert!(expected.contains(bad) && expected.contains(&format!("contrast of {ratio}")), "{expected}");
-        assert!(expected.contains("needs 4.5:1"), "{expected}");
+        assert!(expected.contains("needs 4.5:1") && hint.iter().all(|hint| expected.contains(hint)), "{expected}");
     }
     with(&json!({"accent": "#767676", "accent_dark": "#FFD400"})).unwrap();
 }
 
 #[test]
 fn whatever_the_accent_its_dark_look_can_be_read() {
-    for accent in ["#2350d8", "#b3261e", "#000000", "#0a5c36", "#4a148c", "#767676"] {
+    // The first of sixteen even steps to white that can be read.
+    for (accent, lightened) in [
+        ("#2350d8", "#6786e4"),
+        ("#b3261e", "#ca6964"),
+        ("#000000", "#8f8f8f"),
+        ("#0a5c36", "#659981"),
+        ("#4a148c", "#997abe"),
+        ("#767676", "#878787"),
+    ] {
         let brand = with(&json!({ "accent": accent })).unwrap();
         let [light, dark] = brand.accents().map(Option::unwrap);
-        assert_eq!(light, colour(accent));
+        assert_eq!((light, dark), (colour(accent), colour(lightened)), "{accent} became {dark}");
         assert_eq!((light.too_close(0), dark.too_close(1)), (None, None), "{accent} became {dark}");
     }
     let own = with(&json!({"accent": "#2350d8", "accent_dark": "#ffd400"})).unwrap();
@@ -97,6 +105,7 @@ fn what_is_wrong_with_a_brand_is_said_by_its_part() {
         ("logo", logo("data:image/svg+xml,<svg/>")),
         ("logo", logo("data:image/png;base64,PHN2Zy==")),
         ("logo", logo("data:image/svg+xml;base64,PHN2Zy=")),
+        ("logo", logo("data:image/svg+xml;base64,PHN2ZyAAA===")),
         ("logo", logo("data:image/svg+xml;base64,PHN2Zy\" onload=\"x")),
         ("logo", logo(&long)),
         ("logo", json!({"logo": 7})),
@@ -116,9 +125,11 @@ fn what_is_wrong_with_a_brand_is_said_by_its_part() {
         assert_eq!(named, format!("brand.{part}"), "{body}");
         assert!(!expected.is_empty());
     }
-    let png = |data: usize| format!("data:image/png;base64,{:A<data$}", "iVBORw0KGgo");
-    let (longest, longer) = (png(8_168), png(8_172));
-    assert!(longest.len() <= LONGEST_LOGO && with(&logo(&longer)).is_err(), "{} characters", longer.len());
+    let png = |characters: usize| format!("{:A<characters$}", "data:image/png;base64,iVBORw0KGgo");
+    let refused = |characters: usize| with(&logo(&png(characters))).unwrap_err().1;
+    assert!(refused(8_192).starts_with("null or a picture"), "that is not base64");
+    assert!(refused(8_193).starts_with("at most 8192 characters; it has 8193"), "{}", refused(8_193));
+    let longest = png(8_190);
     for good in [
         LOGO,
         &longest,
