@@ -93,3 +93,17 @@ impl<'de> Visitor<'de> for Once {
         Ok(Members(members))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let read = |text| serde_json::from_str::<Members>(text).map_err(|error| error.to_string());
+        assert!(read("7").err().unwrap().contains("expected an object"));
+        assert!(read(r#"{"a":1,"a":2}"#).err().unwrap().contains("a member is there twice"));
+        let wrong = read(r#"{"a":1}"#).unwrap().text("a").unwrap_err();
+        assert_eq!(wrong.to_string(), "a member is missing, or of another type");
+    }
+}
