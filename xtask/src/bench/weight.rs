@@ -19,7 +19,7 @@ const PARTS: [(&str, &[&str]); 8] = [
     ("objects", &["ropeline_edge::objects"]),
     ("the rest of the Worker", &["ropeline_edge"]),
     ("the engine", &["ropeline_queue"]),
-    ("tickets, keys, hashes", &["ropeline_ticket", "ropeline_keys", "sha2", "hmac", "digest", "base64", "getrandom"]),
+    ("tickets, keys, hashes", &["ropeline_ticket", "sha2", "hmac", "digest", "base64", "getrandom"]),
     ("maps and sorting", &["btree", "hashbrown", "slice::sort"]),
     ("formatting", &["fmt", "zmij", "itoa"]),
 ];
@@ -33,7 +33,7 @@ pub(super) fn run(bundle: &Path) -> Result<()> {
     let uploaded = std::fs::read(bundle.join("index_bg.wasm")).context("the Worker is not built")?;
     let named = std::fs::read(paths::target().join("named/ropeline_edge.wasm")).context("no module with names")?;
     let mut parts = weigh(&uploaded, &names(&named)?)?;
-    parts.push(("the glue in JavaScript".to_owned(), gzip(&std::fs::read(bundle.join("index.js"))?)?));
+    parts.push(("the glue in JavaScript", gzip(&std::fs::read(bundle.join("index.js"))?)?));
     parts.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     println!("\n{:<56} {:>8}", "what", "KB, gzip");
     for (part, bytes) in &parts {
@@ -68,8 +68,8 @@ fn names(module: &[u8]) -> Result<BTreeMap<u32, String>> {
 }
 
 /// Bytes of gzip by part, in no order.
-fn weigh(module: &[u8], names: &BTreeMap<u32, String>) -> Result<Vec<(String, u64)>> {
-    let mut parts = BTreeMap::<String, u64>::new();
+fn weigh(module: &[u8], names: &BTreeMap<u32, String>) -> Result<Vec<(&'static str, u64)>> {
+    let mut parts = BTreeMap::<&str, u64>::new();
     // Imported functions have the first indexes.
     let mut index = 0;
     for payload in Parser::new(0).parse_all(module) {
@@ -96,7 +96,7 @@ fn weigh(module: &[u8], names: &BTreeMap<u32, String>) -> Result<Vec<(String, u6
         let (start, end) = (usize::try_from(range.start)?, usize::try_from(range.end)?);
         let window = start.saturating_sub(WINDOW);
         let weight = gzip(&module[window..end])?.saturating_sub(gzip(&module[window..start])?);
-        *parts.entry(part.to_owned()).or_default() += weight;
+        *parts.entry(part).or_default() += weight;
     }
     Ok(parts.into_iter().collect())
 }
@@ -131,6 +131,6 @@ mod tests {
             module.extend_from_slice(section);
         }
         let weights = weigh(&module, &names(&module).unwrap()).unwrap();
-        assert!(weights.iter().any(|(part, _)| part == "the engine"), "{weights:?}");
+        assert!(weights.iter().any(|(part, _)| *part == "the engine"), "{weights:?}");
     }
 }
