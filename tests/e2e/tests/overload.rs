@@ -19,7 +19,7 @@ async fn five_times_what_can_be_served_takes_no_place_away_and_leaves_no_trace()
     let scale = Scale { climb, burst: Duration::from_secs(4), bare: None };
     let run = overload::run(&world, scale, |line| println!("{line}"));
     let report =
-        within("the overload", Duration::from_secs(150), run).await.unwrap_or_else(|error| panic!("{error:#}"));
+        within("the overload", Duration::from_secs(240), run).await.unwrap_or_else(|error| panic!("{error:#}"));
     println!("{report}");
     let misses = report.misses(ANSWER);
     assert!(misses.is_empty(), "{misses:?}\n{report}");

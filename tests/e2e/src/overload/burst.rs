@@ -7,10 +7,10 @@ use anyhow::Result;
 use super::{Answered, Outcome, SHARE};
 
 /// Whoever serves so much more than the knee has a higher one.
-const TOO_LOW: f64 = 1.25;
-/// So often is the knee looked for until its share is served: a machine that was faster for that second has a lower one, a
-/// Worker that breaks down under the burst falls short of each.
-const TRIES: usize = 3;
+pub(super) const TOO_LOW: f64 = 1.25;
+/// Bursts at most until one fits its knee: a machine that was slower or faster for that second has another one, a Worker that breaks
+/// down under the burst falls short of each.
+const TRIES: usize = 4;
 
 /// What became of visitors who came at more than the knee.
 #[derive(Debug, Clone)]
@@ -51,21 +51,14 @@ pub(super) fn settle(
     mut find: impl FnMut() -> Result<f64>,
     mut burst: impl FnMut(f64) -> Result<Outcome>,
 ) -> Result<Vec<Burst>> {
-    let mut bursts = Vec::new();
-    for _ in 0..TRIES {
-        let mut knee = find()?;
-        loop {
-            let seen = Burst { knee, outcome: burst(knee)? };
-            let share = seen.share();
-            knee = seen.outcome.good_rate();
-            bursts.push(seen);
-            if share <= TOO_LOW {
-                break;
-            }
-        }
-        if bursts.last().is_some_and(|last| last.share() >= SHARE) {
-            break;
-        }
+    let mut bursts: Vec<Burst> = Vec::new();
+    while bursts.len() < TRIES {
+        let knee = match bursts.last() {
+            Some(last) if last.share() > TOO_LOW => last.outcome.good_rate(),
+            Some(last) if last.share() >= SHARE => break,
+            _ => find()?,
+        };
+        bursts.push(Burst { knee, outcome: burst(knee)? });
     }
     Ok(bursts)
 }
@@ -107,6 +100,11 @@ mod tests {
     #[test]
     fn a_machine_that_was_faster_for_a_second_has_a_lower_knee() {
         assert_eq!(shares(&[100.0, 80.0], &[70, 72]), [0.7, 0.9]);
+    }
+
+    #[test]
+    fn a_knee_that_is_never_found_ends() {
+        assert_eq!(shares(&[100.0], &[200, 400, 800, 1_600]), [2.0; TRIES]);
     }
 
     #[test]

@@ -84,6 +84,10 @@ impl Report {
             }
         };
         must(burst.share() >= SHARE, format!("only {:.2} of the knee was served", burst.share()));
+        must(
+            burst.share() <= burst::TOO_LOW,
+            format!("{:.2} of the knee was served: it is another one", burst.share()),
+        );
         must(burst.outcome.p99_asked() <= answer, format!("an answer took {:.1?}", burst.outcome.p99_asked()));
         must(self.recovery <= RECOVERY, format!("it took {:.0?} until all was as before", self.recovery));
         misses
